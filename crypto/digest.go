@@ -1,0 +1,126 @@
+// Package crypto holds Dunlin's cryptography: domain-separated digests, signatures
+// and the keys of a validator. It does no I/O except reading and writing a key file
+// when asked to, and imports no other Dunlin package.
+package crypto
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+)
+
+// DigestSize is the size of a Digest in bytes.
+const DigestSize = sha256.Size
+
+// Digest is a domain-separated SHA-256 digest. The zero value stands for "none".
+type Digest [DigestSize]byte
+
+// Domain separates the digests and signatures of one purpose from all others.
+type Domain string
+
+// The domains of Dunlin. A new purpose takes a new domain; a changed encoding takes a new number.
+const (
+	DomainGenesis      Domain = "dunlin/genesis/1"
+	DomainBlock        Domain = "dunlin/block/1"
+	DomainTransaction  Domain = "dunlin/tx/1"
+	DomainTxSignature  Domain = "dunlin/tx-sign/1"
+	DomainCommit       Domain = "dunlin/commit/1"
+	DomainMerkleLeaf   Domain = "dunlin/merkle-leaf/1"
+	DomainMerkleNode   Domain = "dunlin/merkle-node/1"
+	DomainState        Domain = "dunlin/ordering-state/1"
+	DomainDedupe       Domain = "dunlin/dedupe/1"
+	DomainGossip       Domain = "dunlin/gossip/1"
+	DomainKEMPossess   Domain = "dunlin/kem-possession/1"
+	DomainNodeStatus   Domain = "dunlin/node-status/1"
+	DomainIdempotency  Domain = "dunlin/idempotency/1"
+	DomainNamespaceRun Domain = "dunlin/namespace-chain/1"
+)
+
+// IsZero reports whether d is the zero digest, which no content has.
+func (d Digest) IsZero() bool { return d == Digest{} }
+
+// Short is the first two bytes in hex, the form used in pictures and logs.
+func (d Digest) Short() string { return hex.EncodeToString(d[:2]) }
+
+// String is the whole digest in lower-case hex.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// MarshalText encodes d as 64 hex digits.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote; upper case is refused, so that a digest has one text.
+func (d *Digest) UnmarshalText(text []byte) error {
+	v, err := ParseDigest(string(text))
+	if err != nil {
+		return err
+	}
+	*d = v
+	return nil
+}
+
+// ParseDigest reads 64 lower-case hex digits.
+func ParseDigest(text string) (Digest, error) {
+	var d Digest
+	if len(text) != 2*DigestSize {
+		return d, fmt.Errorf("parse digest: %d characters, want %d hex digits", len(text), 2*DigestSize)
+	}
+	if _, err := hex.Decode(d[:], []byte(text)); err != nil {
+		return Digest{}, fmt.Errorf("parse digest: %w", err)
+	}
+	if d.String() != text {
+		return Digest{}, errors.New("parse digest: want lower-case hex")
+	}
+	return d, nil
+}
+
+// Hash is the digest of parts under a domain. Every part is length-prefixed, so that
+// the parts cannot be cut differently to the same digest.
+func Hash(domain Domain, parts ...[]byte) Digest { return NewHasher(domain).Sum(parts...) }
+
+// Hasher computes many digests under one domain and context without allocating for each.
+// It is not safe for concurrent use.
+type Hasher struct {
+	state  hash.Hash
+	prefix []byte // state after domain and context, as sha256 marshals it
+	length [4]byte
+	sum    []byte
+}
+
+// NewHasher returns a Hasher for the domain; context parts are hashed before each input.
+func NewHasher(domain Domain, context ...[]byte) *Hasher {
+	h := &Hasher{state: sha256.New(), sum: make([]byte, 0, DigestSize)}
+	h.part([]byte(domain))
+	for _, c := range context {
+		h.part(c)
+	}
+	prefix, err := h.state.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		panic(fmt.Sprintf("crypto: sha256 does not marshal its state: %v", err))
+	}
+	h.prefix = prefix
+	return h
+}
+
+// Sum is the digest of parts under h's domain and context.
+func (h *Hasher) Sum(parts ...[]byte) Digest {
+	if err := h.state.(encoding.BinaryUnmarshaler).UnmarshalBinary(h.prefix); err != nil {
+		panic(fmt.Sprintf("crypto: sha256 does not restore its state: %v", err))
+	}
+	for _, p := range parts {
+		h.part(p)
+	}
+	var d Digest
+	h.sum = h.state.Sum(h.sum[:0])
+	copy(d[:], h.sum)
+	return d
+}
+
+func (h *Hasher) part(p []byte) {
+	binary.BigEndian.PutUint32(h.length[:], uint32(len(p)))
+	h.state.Write(h.length[:])
+	h.state.Write(p)
+}

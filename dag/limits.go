@@ -1,0 +1,30 @@
+package dag
+
+// Limits of what a block and a transaction may hold. All are part of block validity or of
+// admission, so that they are the same on every node of a network.
+const (
+	// ProtocolVersion stands in every block; blocks of another version are refused.
+	ProtocolVersion = 1
+
+	// MaxTransactionBytes is the largest payload of a transaction, and of a bundle's legs together.
+	MaxTransactionBytes = 128 << 10
+	// MaxPayloadBytes is how much the items of one block may take, encoded.
+	MaxPayloadBytes = 512 << 10
+	// MaxSystemBytes is how much the system messages of one block may take, encoded.
+	MaxSystemBytes = 192 << 10
+	// MaxItems is how many items one block may hold.
+	MaxItems = 8192
+	// MaxSystemMessages is how many system messages one block may hold.
+	MaxSystemMessages = 256
+	// MaxBundleLegs is how many legs one bundle may have.
+	MaxBundleLegs = 16
+	// MaxBundleNamespaces is how many different namespaces the legs of one bundle may name.
+	MaxBundleNamespaces = 8
+	// MaxCommittee is the largest committee; references and bitsets are sized by it.
+	MaxCommittee = 256
+	// MaxBlockBytes bounds an encoded block with everything in it.
+	MaxBlockBytes = MaxPayloadBytes + MaxSystemBytes + MaxCommittee*RefSize + 256
+	// ValidityWindow is W: how many commits ahead valid_until may lie, and how many commits an
+	// accepted id is remembered.
+	ValidityWindow = 4096
+)
