@@ -8,7 +8,6 @@ import (
 	"encoding"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 )
@@ -35,9 +34,12 @@ const (
 	DomainDedupe       Domain = "dunlin/dedupe/1"
 	DomainGossip       Domain = "dunlin/gossip/1"
 	DomainKEMPossess   Domain = "dunlin/kem-possession/1"
+	DomainBLSPossess   Domain = "dunlin/bls-possession/1"
 	DomainNodeStatus   Domain = "dunlin/node-status/1"
 	DomainIdempotency  Domain = "dunlin/idempotency/1"
 	DomainNamespaceRun Domain = "dunlin/namespace-chain/1"
+
+	domainKEMNonce Domain = "dunlin/kem-possession-nonce/1"
 )
 
 // IsZero reports whether d is the zero digest, which no content has.
@@ -65,16 +67,8 @@ func (d *Digest) UnmarshalText(text []byte) error {
 // ParseDigest reads 64 lower-case hex digits.
 func ParseDigest(text string) (Digest, error) {
 	var d Digest
-	if len(text) != 2*DigestSize {
-		return d, fmt.Errorf("parse digest: %d characters, want %d hex digits", len(text), 2*DigestSize)
-	}
-	if _, err := hex.Decode(d[:], []byte(text)); err != nil {
-		return Digest{}, fmt.Errorf("parse digest: %w", err)
-	}
-	if d.String() != text {
-		return Digest{}, errors.New("parse digest: want lower-case hex")
-	}
-	return d, nil
+	err := decodeHex(d[:], []byte(text), "digest")
+	return d, err
 }
 
 // Hash is the digest of parts under a domain. Every part is length-prefixed, so that

@@ -78,17 +78,12 @@ func (p PublicKey) Short() string { return hex.EncodeToString(p[:2]) }
 // String is the whole key in hex.
 func (p PublicKey) String() string { return hex.EncodeToString(p[:]) }
 
-// MarshalText encodes p as hex.
-func (p PublicKey) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+// MarshalText encodes p as 64 hex digits.
+func (p PublicKey) MarshalText() ([]byte, error) { return encodeHex(p[:]), nil }
 
-// UnmarshalText reads 64 hex digits.
-func (p *PublicKey) UnmarshalText(text []byte) error {
-	if len(text) != 2*PublicKeySize {
-		return fmt.Errorf("parse public key: %d characters, want %d hex digits", len(text), 2*PublicKeySize)
-	}
-	_, err := hex.Decode(p[:], text)
-	return err
-}
+// UnmarshalText reads what MarshalText wrote; upper case is refused. It does not check that the
+// bytes are a point: no signature verifies under bytes that are none.
+func (p *PublicKey) UnmarshalText(text []byte) error { return decodeHex(p[:], text, "public key") }
 
 // SignatureCheck is one signature to verify in VerifyBatch.
 type SignatureCheck struct {
