@@ -44,6 +44,7 @@ var ErrBlock = errors.New("invalid block")
 const (
 	blockFixed = 2 + crypto.DigestSize + 8 + 8 + 2 + 8 + 8 + crypto.DigestSize
 	minBlock   = blockFixed + 2 + 2 + 4 + crypto.SignatureSize
+	itemPrefix = 4 // the length that stands before each item
 )
 
 func putUint64(b []byte, v uint64) { binary.BigEndian.PutUint64(b, v) }

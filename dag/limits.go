@@ -8,7 +8,8 @@ const (
 
 	// MaxTransactionBytes is the largest payload of a transaction, and of a bundle's legs together.
 	MaxTransactionBytes = 128 << 10
-	// MaxPayloadBytes is how much the items of one block may take, encoded.
+	// MaxPayloadBytes is how much the encoded items of one block may take together, without the
+	// four bytes of length that stand before each in the block.
 	MaxPayloadBytes = 512 << 10
 	// MaxSystemBytes is how much the system messages of one block may take, encoded.
 	MaxSystemBytes = 192 << 10
@@ -22,9 +23,25 @@ const (
 	MaxBundleNamespaces = 8
 	// MaxCommittee is the largest committee; references and bitsets are sized by it.
 	MaxCommittee = 256
-	// MaxBlockBytes bounds an encoded block with everything in it.
-	MaxBlockBytes = MaxPayloadBytes + MaxSystemBytes + MaxCommittee*RefSize + 256
+	// MaxBlockBytes bounds an encoded block with everything in it; a block whose parts keep their
+	// limits keeps this one.
+	MaxBlockBytes = minBlock + MaxCommittee*RefSize + MaxSystemBytes + MaxPayloadBytes + itemPrefix*MaxItems
 	// ValidityWindow is W: how many commits ahead valid_until may lie, and how many commits an
 	// accepted id is remembered.
 	ValidityWindow = 4096
+)
+
+// Limits of a genesis file.
+const (
+	// GenesisVersion is the only version so far.
+	GenesisVersion = 1
+	// FirstEpoch is the epoch of the committee that genesis names.
+	FirstEpoch Epoch = 0
+	// MaxGenesisBytes bounds the file; 256 validators and 4096 namespaces take less than 1 MiB.
+	MaxGenesisBytes = 4 << 20
+	// MaxNamespaces is how many namespaces a network may have; each costs the nodes an index.
+	MaxNamespaces = 4096
+	// MaxNameBytes is the length of the name of a chain, validator or namespace, so that it fits a
+	// column of a table.
+	MaxNameBytes = 32
 )

@@ -1,0 +1,155 @@
+package dag
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/dunlin-network/dunlin/crypto"
+)
+
+// Genesis is what the nodes of a network agree on before its first block. The id of the network
+// is the digest of its one encoding.
+//
+// A Genesis that DecodeGenesis returned or Check accepted must not be changed afterwards.
+type Genesis struct {
+	Version    int                `json:"version"` // GenesisVersion
+	Chain      string             `json:"chain"`   // the network's name, for humans
+	Created    uint64             `json:"created"` // Unix milliseconds
+	Validators []GenesisValidator `json:"validators"`
+	Namespaces []NamespaceRule    `json:"namespaces"`
+}
+
+// GenesisValidator is one member of the first committee; its place in the list is its Author.
+type GenesisValidator struct {
+	Name string `json:"name"`
+	crypto.PublicKeys
+}
+
+// ErrGenesis wraps everything that can be wrong with a genesis file. Every such error says what
+// to do about it.
+var ErrGenesis = errors.New("unusable genesis")
+
+// Encode is the one encoding: indented JSON with a line feed at the end.
+func (g *Genesis) Encode() []byte {
+	canonical := *g
+	if canonical.Validators == nil {
+		canonical.Validators = []GenesisValidator{}
+	}
+	if canonical.Namespaces == nil {
+		canonical.Namespaces = []NamespaceRule{}
+	}
+	raw, err := json.MarshalIndent(&canonical, "", "  ")
+	if err != nil {
+		panic("dag: genesis does not encode: " + err.Error())
+	}
+	return append(raw, '\n')
+}
+
+// DecodeGenesis reads and checks a genesis file. Space between the words of the JSON does not
+// matter; otherwise the text must be what Encode writes, so that no two readers can understand it
+// differently. Errors wrap ErrGenesis.
+func DecodeGenesis(raw []byte) (*Genesis, error) {
+	if len(raw) > MaxGenesisBytes {
+		return nil, fmt.Errorf("%w: %d bytes, limit %d: is this the genesis file?", ErrGenesis, len(raw), MaxGenesisBytes)
+	}
+	g := &Genesis{}
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(g); err != nil {
+		return nil, fmt.Errorf("%w: %w: get the file again from the network's operators", ErrGenesis, err)
+	}
+	if _, err := strict.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%w: text after the end of the JSON: remove it", ErrGenesis)
+	}
+	if err := g.Check(); err != nil {
+		return nil, err
+	}
+	return g, sameText(raw, g.Encode())
+}
+
+// sameText finds what the decoder overlooks: repeated fields, fields in another order or case,
+// strings written with escapes.
+func sameText(raw, canonical []byte) error {
+	var got, want bytes.Buffer
+	if err := errors.Join(json.Compact(&got, raw), json.Compact(&want, canonical)); err != nil {
+		return fmt.Errorf("%w: %w: get the file again from the network's operators", ErrGenesis, err)
+	}
+	g, w := got.Bytes(), want.Bytes()
+	if bytes.Equal(g, w) {
+		return nil
+	}
+	at := 0
+	for at < len(g) && at < len(w) && g[at] == w[at] {
+		at++
+	}
+	const shown = 24 // bytes of the difference that the error shows
+	return fmt.Errorf("%w: a field is missing, repeated, out of order or spelt otherwise: write %q where %q stands",
+		ErrGenesis, w[at:min(at+shown, len(w))], g[at:min(at+shown, len(g))])
+}
+
+// Check says whether a network can start from g. It verifies proofs of possession, which takes
+// milliseconds per validator. Errors wrap ErrGenesis.
+func (g *Genesis) Check() error {
+	if g.Version != GenesisVersion {
+		return fmt.Errorf("%w: version %d, this program reads version %d: use the program of that version", ErrGenesis, g.Version, GenesisVersion)
+	}
+	if err := checkName(g.Chain); err != nil {
+		return fmt.Errorf("%w: chain: %w", ErrGenesis, err)
+	}
+	if n := len(g.Validators); n < MinCommittee || n > MaxCommittee {
+		return fmt.Errorf("%w: %d validators: name %d to %d", ErrGenesis, n, MinCommittee, MaxCommittee)
+	}
+	if _, err := NewRegistry(g.Namespaces); err != nil {
+		return fmt.Errorf("%w: %w", ErrGenesis, err)
+	}
+	return g.checkValidators()
+}
+
+func (g *Genesis) checkValidators() error {
+	names := make(map[string]bool, len(g.Validators))
+	identities := make(map[crypto.PublicKey]string, len(g.Validators))
+	for i := range g.Validators {
+		v := &g.Validators[i]
+		if err := checkName(v.Name); err != nil {
+			return fmt.Errorf("%w: validator %d: %w", ErrGenesis, i, err)
+		}
+		if names[v.Name] {
+			return fmt.Errorf("%w: two validators are named %q: give each a name of its own", ErrGenesis, v.Name)
+		}
+		if other, taken := identities[v.Identity]; taken {
+			return fmt.Errorf("%w: validators %q and %q have the same identity: each needs a key file of its own", ErrGenesis, other, v.Name)
+		}
+		names[v.Name], identities[v.Identity] = true, v.Name
+	}
+	for i := range g.Validators {
+		v := &g.Validators[i]
+		if err := v.PublicKeys.Verify(); err != nil {
+			return fmt.Errorf("%w: validator %q: %w: copy the public part of its key file again", ErrGenesis, v.Name, err)
+		}
+	}
+	return nil
+}
+
+// Network is the id of the network: the digest of Encode.
+func (g *Genesis) Network() crypto.Digest { return crypto.Hash(crypto.DomainGenesis, g.Encode()) }
+
+// Committee is the committee of FirstEpoch.
+func (g *Genesis) Committee() (*Committee, error) {
+	validators := make([]Validator, len(g.Validators))
+	for i, v := range g.Validators {
+		validators[i] = Validator{Name: v.Name, Identity: v.Identity, KEM: v.KEM, BLS: v.BLS}
+	}
+	return NewCommittee(g.Network(), FirstEpoch, validators)
+}
+
+// Registry is the registry of g's namespaces. It panics if g was not checked and is wrong.
+func (g *Genesis) Registry() *Registry {
+	r, err := NewRegistry(g.Namespaces)
+	if err != nil {
+		panic("dag: registry of an unchecked genesis: " + err.Error())
+	}
+	return r
+}
