@@ -5,10 +5,8 @@ package crypto
 
 import (
 	"crypto/sha256"
-	"encoding"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"hash"
 )
 
@@ -79,42 +77,36 @@ func Hash(domain Domain, parts ...[]byte) Digest { return NewHasher(domain).Sum(
 // It is not safe for concurrent use.
 type Hasher struct {
 	state  hash.Hash
-	prefix []byte // state after domain and context, as sha256 marshals it
+	prefix []byte // domain and context, encoded
 	length [4]byte
-	sum    []byte
+	sum    [DigestSize]byte
 }
 
 // NewHasher returns a Hasher for the domain; context parts are hashed before each input.
 func NewHasher(domain Domain, context ...[]byte) *Hasher {
-	h := &Hasher{state: sha256.New(), sum: make([]byte, 0, DigestSize)}
-	h.part([]byte(domain))
+	h := &Hasher{state: sha256.New()}
+	h.prefix = appendPart(nil, []byte(domain))
 	for _, c := range context {
-		h.part(c)
+		h.prefix = appendPart(h.prefix, c)
 	}
-	prefix, err := h.state.(encoding.BinaryMarshaler).MarshalBinary()
-	if err != nil {
-		panic(fmt.Sprintf("crypto: sha256 does not marshal its state: %v", err))
-	}
-	h.prefix = prefix
 	return h
 }
 
-// Sum is the digest of parts under h's domain and context.
+// Sum is the digest of parts under h's domain and context. The parts may be of any number; their
+// lengths must fit 32 bits.
 func (h *Hasher) Sum(parts ...[]byte) Digest {
-	if err := h.state.(encoding.BinaryUnmarshaler).UnmarshalBinary(h.prefix); err != nil {
-		panic(fmt.Sprintf("crypto: sha256 does not restore its state: %v", err))
-	}
+	h.state.Reset()
+	h.state.Write(h.prefix)
 	for _, p := range parts {
-		h.part(p)
+		binary.BigEndian.PutUint32(h.length[:], uint32(len(p)))
+		h.state.Write(h.length[:])
+		h.state.Write(p)
 	}
-	var d Digest
-	h.sum = h.state.Sum(h.sum[:0])
-	copy(d[:], h.sum)
-	return d
+	h.state.Sum(h.sum[:0])
+	return h.sum
 }
 
-func (h *Hasher) part(p []byte) {
-	binary.BigEndian.PutUint32(h.length[:], uint32(len(p)))
-	h.state.Write(h.length[:])
-	h.state.Write(p)
+func appendPart(b, part []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
+	return append(b, part...)
 }
