@@ -1,0 +1,102 @@
+// Package rollupapi is what rollups and their tools talk to: it admits transactions, says what
+// has become of them, and serves the committed order, over Connect, REST, server-sent events and
+// JSON-RPC on one port. It keeps nothing on disk: the order comes from a History.
+package rollupapi
+
+import (
+	"context"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+)
+
+// Sequencer takes admitted items into own blocks. It must be safe for concurrent use.
+type Sequencer interface {
+	// Submit blocks until every item is Included or refused, and answers one outcome per item, in
+	// their order; Busy and the like are outcomes. An error means that the node is stopping or that
+	// ctx ended; what became of the items is then unknown.
+	Submit(ctx context.Context, items []dag.Item) ([]ordering.Outcome, error)
+}
+
+// History reads the committed order. It must be safe for concurrent use, and what it answers for
+// an index or id that exists must never change.
+type History interface {
+	// Heads says how far the history reaches. It must not block. Commit and Lookup know everything up
+	// to Committed by the time that Heads says so.
+	Heads() Heads
+	// Commit reads one commit with its Bodies; false if it is not there (not yet, or pruned).
+	Commit(index dag.CommitIndex) (*ordering.Commit, bool, error)
+	// Lookup finds where an id was committed; false if it was not, as far as this node knows.
+	Lookup(id crypto.Digest) (Location, bool, error)
+}
+
+// Watcher tells what followers of the order wait for. It must be safe for concurrent use.
+type Watcher interface {
+	// Wait blocks until Heads().Committed is larger than after, and returns it; or until ctx ends, and
+	// returns its error.
+	Wait(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error)
+	// CommitsOfNamespace lists up to limit commits larger than after, ascending, that hold an item of
+	// the namespace (a bundle counts for every namespace of its legs).
+	CommitsOfNamespace(ns dag.Namespace, after dag.CommitIndex, limit int) ([]dag.CommitIndex, error)
+}
+
+// NodeInfo says how the node is doing. It must be safe for concurrent use and must not block.
+type NodeInfo interface {
+	// Status is a snapshot. The two latencies are filled in by the Server, which measures them.
+	Status() NodeStatus
+}
+
+// Heads is how far a node's history reaches.
+type Heads struct {
+	Committed dag.CommitIndex // the newest commit; 0 for none yet
+	Earliest  dag.CommitIndex // the oldest commit that is still kept; 0 or 1 if none is pruned
+	Epoch     dag.Epoch
+}
+
+// Location is an item's place in the order.
+type Location struct {
+	Commit dag.CommitIndex
+	Index  uint32 // in the commit's accepted items, over all namespaces
+}
+
+// NodeStatus is what a node says of itself. The JSON names are those of `dunlin status --json`.
+type NodeStatus struct {
+	Name         string          `json:"name"`
+	NetworkID    crypto.Digest   `json:"network_id"`
+	Chain        string          `json:"chain"`
+	Version      string          `json:"version"`
+	Role         Role            `json:"role"`
+	Author       string          `json:"author,omitempty"` // the validator's letter
+	Epoch        dag.Epoch       `json:"epoch"`
+	Round        dag.Round       `json:"round"`
+	Commit       dag.CommitIndex `json:"commit"`
+	CommitDigest crypto.Digest   `json:"commit_digest"`
+	Peers        int             `json:"peers"` // connected validators, this node not counted
+	PeerList     []PeerStatus    `json:"peer_list"`
+	Proposing    bool            `json:"proposing"`
+	Reason       string          `json:"reason"` // why it does not propose; empty if it does
+	PoolItems    int             `json:"pool_items"`
+	PoolBytes    int             `json:"pool_bytes"`
+	Started      int64           `json:"started_unix_ms"`
+	Uptime       int64           `json:"uptime_ms"`
+	Behind       dag.CommitIndex `json:"behind"`         // commits that the node is known to lack
+	LatencyP50   float64         `json:"latency_p50_ms"` // transactions submitted here, from entry to commit
+	LatencyP99   float64         `json:"latency_p99_ms"`
+}
+
+// Role is what a node does in its network.
+type Role string
+
+// The roles.
+const (
+	RoleValidator Role = "validator"
+	RoleObserver  Role = "observer"
+)
+
+// PeerStatus is one validator as another node sees it.
+type PeerStatus struct {
+	Name      string `json:"name"`
+	Connected bool   `json:"connected"`
+	Lagging   bool   `json:"lagging"` // its newest block is far behind ours
+}

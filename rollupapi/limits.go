@@ -1,0 +1,77 @@
+package rollupapi
+
+import (
+	"time"
+
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+// Limits of what clients may ask. GetInfo tells them.
+const (
+	// maxSubmitItemsJSON is how many transactions one JSON call may carry; people write these.
+	maxSubmitItemsJSON = 256
+	// maxSubmitItems is how many one protobuf call may carry: 1 MiB of 256-byte transactions.
+	maxSubmitItems = 4096
+	// maxSubmitBytes bounds the payloads of one call together; two full blocks' worth.
+	maxSubmitBytes = 1 << 20
+	// maxBodyBytes bounds a request body: 1 MiB in hex, with signatures and names around it.
+	maxBodyBytes = 3 << 20
+	// maxRangeItems, maxRangeBytes (of payloads) and maxRangeCommits (looked through) bound one Range.
+	maxRangeItems   = 4096
+	maxRangeBytes   = 4 << 20
+	maxRangeCommits = 500
+	// maxNamespaces is how many namespaces one stream or range may name; more ask for all.
+	maxNamespaces = 64
+	// maxStreams is how many streams a node serves at a time; each costs a goroutine and a batch.
+	maxStreams = 256
+	// maxBatchItems and maxBatchBytes (of payloads) bound one message of a stream.
+	maxBatchItems = 1024
+	maxBatchBytes = 256 << 10
+	// maxRPCBatch is how many JSON-RPC requests one batch may hold.
+	maxRPCBatch = 64
+	// maxCursorBytes is the longest text that can be a cursor.
+	maxCursorBytes = 64
+)
+
+// Bounds on what the server holds at a time.
+const (
+	// maxCalls is how many submitting calls may be under way; more are answered BUSY.
+	maxCalls = 1024
+	// maxCallBytes bounds the payloads of those calls together; more are answered BUSY.
+	maxCallBytes = 64 << 20
+	// maxTracked is how many ids one generation of the tracker holds; there are two, about 20 MB. At
+	// 20,000 transactions a second an id is known for three seconds at least, several commits' time.
+	maxTracked = 1 << 16
+	// maxHashes is how many Ethereum hashes one generation remembers for status questions.
+	maxHashes = 1 << 14
+	// latencySamples is how many of the newest transactions the latency figures are taken from.
+	latencySamples = 2048
+	// maxConcurrentStreams is how many requests one HTTP/2 connection may have open.
+	maxConcurrentStreams = 256
+	// maxConnections is how many connections the port serves at a time; more wait in the backlog.
+	maxConnections = 4096
+	// maxHeaderBytes bounds the header of a request.
+	maxHeaderBytes = 16 << 10
+	// namespaceLook is how many commits of a namespace are asked for at a time.
+	namespaceLook = 256
+)
+
+// Times. None decides anything about the order.
+const (
+	headerTimeout    = 5 * time.Second        // for the whole header of a request
+	bodyTimeout      = 20 * time.Second       // for the whole body: 3 MiB at 150 KiB/s
+	writeTimeout     = 10 * time.Second       // for one message to a stream's reader; then it is closed
+	idleTimeout      = 2 * time.Minute        // for a connection without a request
+	shutdownTimeout  = 3 * time.Second        // for calls under way when the server stops
+	defaultWait      = 10 * time.Second       // how long a call waits if it does not say
+	longestWait      = time.Minute            // how long a call may wait
+	sequenceTimeout  = 30 * time.Second       // for the sequencer to answer one call
+	defaultHeartbeat = 5 * time.Second        // between watermarks of a quiet stream
+	shortestBeat     = 100 * time.Millisecond // the least a reader may ask for
+	longestBeat      = time.Minute            // the most
+	busyRetry        = 250 * time.Millisecond // what a BUSY answer advises
+	syncRetry        = time.Second            // what NOT_SYNCED and NOT_PROPOSING advise
+)
+
+// validityWindow is dag's W, which the API speaks of often.
+const validityWindow = dag.CommitIndex(dag.ValidityWindow)
