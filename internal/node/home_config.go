@@ -1,0 +1,247 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"github.com/multiformats/go-multiaddr"
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Config is a node's config.toml. DefaultConfig names every field's default; a file may leave out
+// what it does not change.
+type Config struct {
+	Name   string       `toml:"name"`
+	P2P    P2PConfig    `toml:"p2p"`
+	API    APIConfig    `toml:"api"`
+	Log    LogConfig    `toml:"log"`
+	Limits LimitsConfig `toml:"limits"`
+}
+
+// P2PConfig says where the node listens for other nodes and where it finds them.
+type P2PConfig struct {
+	// Listen are multiaddrs of local interfaces, TCP or QUIC.
+	Listen []string `toml:"listen"`
+	// Peers maps a validator's name in the genesis to the multiaddrs where it is dialled.
+	Peers map[string][]string `toml:"peers"`
+}
+
+// APIConfig says where the API for rollups and wallets is served.
+type APIConfig struct {
+	// Listen is host:port; port 0 takes a free one.
+	Listen string `toml:"listen"`
+}
+
+// LogConfig says what the node writes to standard error.
+type LogConfig struct {
+	Level  string `toml:"level"`  // debug, info, warn or error
+	Format string `toml:"format"` // text or json
+}
+
+// LimitsConfig bounds what the node spends on others.
+type LimitsConfig struct {
+	PoolMiB        int `toml:"pool_mib"`
+	Observers      int `toml:"observers"`
+	Streams        int `toml:"streams"`
+	MinFreeDiskMiB int `toml:"min_free_disk_mib"`
+}
+
+// Ranges of the configured limits, each from the smallest useful value to what a machine can bear.
+const (
+	minPoolMiB, maxPoolMiB         = 1, 4096     // MiB of waiting transactions
+	minObservers, maxObservers     = 0, 1024     // connections
+	minStreams, maxStreams         = 1, 65536    // open API streams
+	minFreeDiskMiB, maxFreeDiskMiB = 64, 1 << 20 // MiB; a memory-mapped store dies on a full disk
+	maxConfigBytes                 = 1 << 20     // a config file of 256 peers takes some 50 KiB
+	maxPeerAddresses               = 8           // per peer; a node has few ways in
+	maxListenAddresses             = 16          // interfaces times transports
+	maxNameLength                  = 32          // shown in every status line
+)
+
+// DefaultConfig is the configuration of a node that listens on the usual ports of this machine's
+// loopback interface and knows no peers.
+func DefaultConfig() Config {
+	return Config{
+		Name:   "node",
+		P2P:    P2PConfig{Listen: []string{"/ip4/127.0.0.1/tcp/4001", "/ip4/127.0.0.1/udp/4001/quic-v1"}},
+		API:    APIConfig{Listen: "127.0.0.1:8080"},
+		Log:    LogConfig{Level: "info", Format: "text"},
+		Limits: LimitsConfig{PoolMiB: 64, Observers: 64, Streams: 256, MinFreeDiskMiB: 1024},
+	}
+}
+
+// ParseConfig reads a config.toml: defaults where the file says nothing, unknown keys refused.
+func ParseConfig(text []byte) (Config, error) {
+	c := DefaultConfig()
+	if len(text) > maxConfigBytes {
+		return c, fmt.Errorf("config of %d bytes, limit %d", len(text), maxConfigBytes)
+	}
+	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		return c, explainTOML(err)
+	}
+	return c, c.Check()
+}
+
+// explainTOML names the line of a syntax error and every unknown key.
+func explainTOML(err error) error {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		var keys []string
+		for _, e := range unknown.Errors {
+			line, _ := e.Position()
+			keys = append(keys, fmt.Sprintf("%s (line %d)", strings.Join(e.Key(), "."), line))
+		}
+		return fmt.Errorf("unknown keys: %s", strings.Join(keys, ", "))
+	}
+	var syntax *toml.DecodeError
+	if errors.As(err, &syntax) {
+		line, column := syntax.Position()
+		return fmt.Errorf("line %d, column %d: %w", line, column, err)
+	}
+	return err
+}
+
+var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+// Check reports the first thing that is wrong with c, naming the key.
+func (c *Config) Check() error {
+	if len(c.Name) > maxNameLength || !validName.MatchString(c.Name) {
+		return fmt.Errorf("name %q: want up to %d of a-z, 0-9 and -", c.Name, maxNameLength)
+	}
+	if n := len(c.P2P.Listen); n == 0 || n > maxListenAddresses {
+		return fmt.Errorf("p2p.listen: %d addresses, want 1 to %d", n, maxListenAddresses)
+	}
+	if _, err := parseAddresses("p2p.listen", c.P2P.Listen); err != nil {
+		return err
+	}
+	for name := range c.P2P.Peers {
+		if len(name) > maxNameLength || !validName.MatchString(name) {
+			return fmt.Errorf("p2p.peers: name %q: want up to %d of a-z, 0-9 and -", name, maxNameLength)
+		}
+	}
+	if _, _, err := net.SplitHostPort(c.API.Listen); err != nil || !isPlain(c.API.Listen) {
+		return fmt.Errorf("api.listen %q: want host:port", c.API.Listen)
+	}
+	if _, err := c.Log.SlogLevel(); err != nil {
+		return err
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		return fmt.Errorf("log.format %q: want text or json", c.Log.Format)
+	}
+	return c.Limits.check()
+}
+
+func (l *LimitsConfig) check() error {
+	for _, limit := range []struct {
+		key           string
+		value, lo, hi int
+	}{
+		{"pool_mib", l.PoolMiB, minPoolMiB, maxPoolMiB},
+		{"observers", l.Observers, minObservers, maxObservers},
+		{"streams", l.Streams, minStreams, maxStreams},
+		{"min_free_disk_mib", l.MinFreeDiskMiB, minFreeDiskMiB, maxFreeDiskMiB},
+	} {
+		if limit.value < limit.lo || limit.value > limit.hi {
+			return fmt.Errorf("limits.%s = %d: want %d to %d", limit.key, limit.value, limit.lo, limit.hi)
+		}
+	}
+	return nil
+}
+
+// SlogLevel is the level as slog knows it.
+func (l LogConfig) SlogLevel() (slog.Level, error) {
+	switch l.Level {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("log.level %q: want debug, info, warn or error", l.Level)
+}
+
+func parseAddresses(key string, texts []string) ([]multiaddr.Multiaddr, error) {
+	out := make([]multiaddr.Multiaddr, len(texts))
+	for i, text := range texts {
+		if !isPlain(text) {
+			return nil, fmt.Errorf("%s: %q holds a space or a character that is not ASCII", key, text)
+		}
+		address, err := multiaddr.NewMultiaddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is no multiaddr such as /ip4/192.0.2.1/tcp/4001: %w", key, text, err)
+		}
+		out[i] = address
+	}
+	return out, nil
+}
+
+// isPlain reports whether text is printable ASCII without spaces.
+func isPlain(text string) bool {
+	for _, c := range []byte(text) {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// Encode is the config.toml of c with a comment for every key.
+func (c *Config) Encode() ([]byte, error) {
+	var out bytes.Buffer
+	if err := configTemplate.Execute(&out, c); err != nil {
+		return nil, fmt.Errorf("write config: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+var configTemplate = template.Must(template.New("config.toml").Parse(`# A Dunlin node. Every key may be left out; the values that init wrote are the defaults
+# unless they differ from node to node.
+
+# Name of this node in logs and status. A validator's name also stands in the genesis.
+name = {{printf "%q" .Name}}
+
+[p2p]
+# Where other nodes reach this one. TCP costs less, QUIC does better over long distances.
+listen = [
+{{- range .P2P.Listen}}
+  {{printf "%q" .}},
+{{- end}}
+]
+
+[p2p.peers]
+# Where to dial the validators, by their names in the genesis.
+# alice = ["/ip4/192.0.2.1/tcp/4001"]
+{{- range $name, $addresses := .P2P.Peers}}
+{{printf "%q" $name}} = [{{range $i, $a := $addresses}}{{if $i}}, {{end}}{{printf "%q" $a}}{{end}}]
+{{- end}}
+
+[api]
+# Where rollups and wallets reach this node: host:port. Port 0 takes a free one.
+listen = {{printf "%q" .API.Listen}}
+
+[log]
+# debug, info, warn or error
+level = {{printf "%q" .Log.Level}}
+# text or json, to standard error
+format = {{printf "%q" .Log.Format}}
+
+[limits]
+# MiB of transactions that wait for a block; beyond, clients are told to retry
+pool_mib = {{.Limits.PoolMiB}}
+# connected nodes that are no validators
+observers = {{.Limits.Observers}}
+# API streams that are open at once
+streams = {{.Limits.Streams}}
+# MiB of free disk below which the node stops proposing
+min_free_disk_mib = {{.Limits.MinFreeDiskMiB}}
+`))
