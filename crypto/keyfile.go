@@ -110,9 +110,6 @@ func decodeKeyFile(raw []byte) (*Keys, error) {
 	if err := strict.Decode(&file); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeyFile, err)
 	}
-	if _, err := strict.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: text after the end of the JSON", ErrKeyFile)
-	}
 	return file.keys()
 }
 
