@@ -320,3 +320,13 @@ next:
 	}
 	return out
 }
+
+// SetValidUntil sets the expiry of an unsigned item, whose id does not cover it, by writing into Raw.
+// It panics on a signed item. Only the validator that admits the item may call it.
+func (i *Item) SetValidUntil(until CommitIndex) {
+	if i.Signed {
+		panic("dag: valid_until of a signed item is part of its signature")
+	}
+	i.ValidUntil = until
+	putUint64(i.Raw[1:], uint64(until))
+}

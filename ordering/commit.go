@@ -62,10 +62,9 @@ const (
 	DropExpired
 	DropTooFarAhead
 	DropDuplicate
-	DropTwin // the block is not the first of its slot in the order
 )
 
-var dropNames = [...]string{"", "MALFORMED", "NAMESPACE_UNKNOWN", "EXPIRED", "TOO_FAR_AHEAD", "DUPLICATE", "TWIN"}
+var dropNames = [...]string{"", "MALFORMED", "NAMESPACE_UNKNOWN", "EXPIRED", "TOO_FAR_AHEAD", "DUPLICATE"}
 
 // String is the reason's name in the API.
 func (r DropReason) String() string {
@@ -190,6 +189,13 @@ func (d *commitDecoder) take(n int) []byte {
 func (d *commitDecoder) byte() byte {
 	if b := d.take(1); b != nil {
 		return b[0]
+	}
+	return 0
+}
+
+func (d *commitDecoder) uint16() uint16 {
+	if b := d.take(2); b != nil {
+		return binary.BigEndian.Uint16(b)
 	}
 	return 0
 }

@@ -1,0 +1,137 @@
+package ordering
+
+import (
+	"slices"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+// advance commits every round that the DAG now decides.
+func (e *Engine) advance() {
+	for {
+		d, ok, err := e.committer.Next()
+		if err != nil {
+			e.fault = err
+		}
+		if err != nil || !ok {
+			return
+		}
+		if anchors := d.Anchors(); len(anchors) > 0 {
+			e.ready.Commits = append(e.ready.Commits, e.commit(d.Round, anchors))
+		}
+	}
+}
+
+// commit makes the commit of a decided round and moves everything that derives from the sequence.
+func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
+	c := &Commit{CommitHeader: CommitHeader{
+		Index: e.head.Index + 1, Epoch: e.cfg.Committee.Epoch(), Round: round, Previous: e.head.Digest,
+		Time: max(e.headTime, medianTime(anchors[0])),
+	}}
+	for _, a := range anchors {
+		c.Anchors = append(c.Anchors, a.Ref())
+	}
+	vertices := e.lines.order(anchors, gcRound(e.headRound, GCDepth))
+	e.seen.open(c.Index)
+	for _, v := range vertices {
+		b := v.Verified()
+		c.Blocks, c.Bodies = append(c.Blocks, b.Ref()), append(c.Bodies, b)
+		e.filter(c, b)
+		e.scores.count(b.Block())
+		delete(e.unordered, b.Ref())
+		if b.Author() == e.cfg.Self {
+			e.pool.ordered(b)
+		}
+	}
+	c.AcceptedRoot = acceptedRoot(c.Accepted)
+	changed := e.scores.turn()
+	c.Resume = e.scores.encode(nil)
+	c.StateDigest = digestOf(c.Resume, e.seen.close(c.Index, c.AcceptedRoot))
+	c.Digest = c.ComputeDigest()
+	e.head, e.headRound, e.headTime = c.Ref(), round, c.Time
+	if changed {
+		e.committer.Reschedule(Rotate(e.scores.active))
+	}
+	e.collect(gcRound(round, GCDepth))
+	return c
+}
+
+// filter applies the ordered filters to the items of one block, in order. They are final: an item
+// that they keep out was never accepted, so its id stays free.
+func (e *Engine) filter(c *Commit, b *dag.Verified) {
+	block := uint32(len(c.Blocks) - 1)
+	items := b.Block().Items
+	for i := range items {
+		item := &items[i]
+		if reason := e.drop(item, c.Index); reason != 0 {
+			c.Dropped = append(c.Dropped, Dropped{ID: item.ID, Block: block, Item: uint32(i), Reason: reason})
+			continue
+		}
+		e.seen.add(item.ID, c.Index)
+		c.Accepted = append(c.Accepted, Accepted{ID: item.ID, Namespace: item.Namespace, Block: block, Item: uint32(i)})
+	}
+}
+
+// drop names the filter that keeps the item out of commit i; 0 if it passes all.
+func (e *Engine) drop(item *dag.Item, i dag.CommitIndex) DropReason {
+	if item.Kind == dag.KindMalformed {
+		return DropMalformed
+	}
+	if reason := formReason(e.cfg.Registry.CheckForm(item)); reason != 0 {
+		return reason
+	}
+	switch {
+	case item.ValidUntil < i:
+		return DropExpired
+	case item.ValidUntil > i+dag.ValidityWindow:
+		return DropTooFarAhead
+	}
+	if _, known := e.seen.has(item.ID); known {
+		return DropDuplicate
+	}
+	return 0
+}
+
+// collect drops the rounds up to floor. What own blocks held and no commit brought in goes back to
+// the pool: it can no longer be ordered where it stands.
+func (e *Engine) collect(floor dag.Round) {
+	if floor <= e.graph.Floor() {
+		return
+	}
+	for r := e.graph.Floor() + 1; r <= floor; r++ {
+		for _, v := range e.graph.Arrived(r) {
+			delete(e.unordered, v.Ref())
+		}
+	}
+	e.pool.collected(floor)
+	e.marks.collect(floor)
+	e.lines.collect(floor)
+	e.committer.Collect(floor)
+	e.joined(e.graph.SetFloor(floor))
+}
+
+func acceptedRoot(accepted []Accepted) crypto.Digest {
+	leaves := make([]crypto.Digest, len(accepted))
+	for i := range accepted {
+		leaves[i] = accepted[i].ID
+	}
+	return crypto.MerkleRoot(leaves)
+}
+
+// medianTime is the median clock of the anchor's parents in the round before it, one per author; of
+// an even number the lower one. A quorum of clocks has a median between two honest ones. In
+// round 1, whose parents have no clock, it is the anchor's own.
+func medianTime(anchor *dag.Vertex) uint64 {
+	var times []uint64
+	for _, p := range anchor.Parents() {
+		if p.Round() == anchor.Round()-1 {
+			times = append(times, p.Verified().Block().Time)
+		}
+	}
+	if len(times) == 0 {
+		return anchor.Verified().Block().Time
+	}
+	slices.Sort(times)
+	return times[(len(times)-1)/2]
+}

@@ -1,0 +1,207 @@
+package ordering
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+// Restored is what a node found on its disk.
+type Restored struct {
+	Head   *Commit         // newest commit; nil at genesis
+	Window []*Commit       // the last dag.ValidityWindow commits up to Head, oldest first; bodies are not needed
+	Blocks []*dag.Verified // all held blocks above the round that Head collects, ancestors first
+	Own    *dag.Verified   // newest own block on disk, nil for none
+
+	// OwnRecent is own blocks, oldest first, that may hold acknowledged items which no commit brought in.
+	OwnRecent []*dag.Verified
+
+	// LogLost says that the log of own blocks is missing, damaged or was restored from a backup: the
+	// node cannot know what it signed.
+	LogLost bool
+}
+
+// restart is the question that a validator asks before it speaks again: what did I say last? With a
+// whole log f+1 answers that show nothing newer are enough. Without one, or where somebody shows a
+// newer block, 2f+1 answers bound what can have been signed: a lost block of round r cited a quorum
+// of r-1, so among 2f+1 others an honest one has signed a block of r-1 or later, and whoever starts
+// at two rounds above the highest answer cannot equivocate.
+type restart struct {
+	done    bool
+	lost    bool
+	needed  int
+	answers dag.AuthorSet
+	highest dag.Round
+	asked   time.Duration
+	newest  []*dag.Verified // per author: the newest verified block seen, in the DAG or not
+}
+
+func (r *restart) asking() bool { return !r.done }
+
+func (r *restart) reason() string {
+	kind := "asking others for this validator's newest block"
+	if r.lost {
+		kind = "the log of own blocks is not whole: asking others what this validator signed"
+	}
+	return fmt.Sprintf("%s: %d of %d answers", kind, r.answers.Len(), r.needed)
+}
+
+// remember keeps the newest block per author, to answer its author's question after a restart.
+func (r *restart) remember(b *dag.Verified) {
+	if have := r.newest[b.Author()]; have == nil || have.Round() < b.Round() {
+		r.newest[b.Author()] = b
+	}
+}
+
+func (e *Engine) restore(r Restored) error {
+	e.restart = restart{newest: make([]*dag.Verified, e.cfg.Committee.Size()), done: !e.validator(), lost: r.LogLost}
+	e.restart.needed = e.answersNeeded()
+	if err := e.restoreCommits(r); err != nil {
+		return err
+	}
+	e.committer = NewCommitter(e.graph, Rotate(e.scores.active), e.headRound)
+	floor := gcRound(e.headRound, GCDepth)
+	e.joined(e.graph.SetFloor(floor))
+	for _, b := range r.Blocks {
+		e.receive(BlockReceived{From: Peer(b.Author()), Block: b})
+	}
+	e.forgetWalked()
+	e.ready.Persist = nil // all of it came from the disk
+	if e.validator() {
+		e.restoreOwn(r, floor)
+	}
+	return nil
+}
+
+// restoreCommits rebuilds what derives from the commit sequence and checks it against the head.
+func (e *Engine) restoreCommits(r Restored) error {
+	if r.Head == nil {
+		return nil
+	}
+	floor := gcRound(r.Head.Round, GCDepth)
+	var window crypto.Digest
+	for _, c := range r.Window {
+		e.seen.open(c.Index)
+		for i := range c.Accepted {
+			e.seen.add(c.Accepted[i].ID, c.Index)
+		}
+		window = e.seen.close(c.Index, c.AcceptedRoot)
+		if acceptedRoot(c.Accepted) != c.AcceptedRoot {
+			return fmt.Errorf("%w: commit %d does not hold the ids that it names", ErrCommit, c.Index)
+		}
+		e.lines.restore(c.Blocks, floor)
+	}
+	if err := e.scores.decode(r.Head.Resume); err != nil {
+		return err
+	}
+	if digestOf(r.Head.Resume, window) != r.Head.StateDigest {
+		return fmt.Errorf("%w: the ordering state that was kept is not the one of commit %d", ErrCommit, r.Head.Index)
+	}
+	e.head, e.headRound, e.headTime = r.Head.Ref(), r.Head.Round, r.Head.Time
+	return nil
+}
+
+// forgetWalked takes restored blocks that a commit brought in off the list of unordered payloads.
+func (e *Engine) forgetWalked() {
+	for r, m := range e.lines.walked {
+		for digest := range m {
+			for a := range dag.Author(e.cfg.Committee.Size()) {
+				delete(e.unordered, dag.Ref{Round: r, Author: a, Digest: digest})
+			}
+		}
+	}
+}
+
+// restoreOwn sets where the own chain goes on, and returns acknowledged items that no commit can
+// bring in any more to the pool.
+func (e *Engine) restoreOwn(r Restored, floor dag.Round) {
+	if r.Own != nil {
+		e.restart.remember(r.Own)
+		e.proposer.last = r.Own.Ref()
+		for _, p := range r.Own.Block().Parents {
+			e.proposer.cited[p.Author] = p.Round
+		}
+	}
+	for _, b := range r.OwnRecent {
+		if b.Round() > floor && !e.lines.walked[b.Round()][b.Ref().Digest] {
+			e.pool.included(b)
+			continue
+		}
+		var lost []dag.Item
+		for _, item := range b.Block().Items {
+			if _, known := e.seen.has(item.ID); !known && item.ValidUntil > e.head.Index {
+				lost = append(lost, item)
+			}
+		}
+		e.pool.giveBack(lost)
+	}
+}
+
+// answersNeeded is how many others must answer before the node speaks.
+func (e *Engine) answersNeeded() int {
+	others := e.cfg.Committee.Size() - 1
+	if e.restart.lost {
+		return min(2*e.cfg.Committee.Faults()+1, others)
+	}
+	return min(e.cfg.Committee.Validity(), others)
+}
+
+// ask sends the question again while answers are missing.
+func (e *Engine) ask() {
+	if !e.restart.asking() {
+		return
+	}
+	if e.restart.answers.Len() >= e.restart.needed {
+		e.speakAgain()
+		return
+	}
+	if e.restart.asked == 0 || e.now >= e.restart.asked+e.cfg.Timing.RestartRetry {
+		e.restart.asked = e.now
+		e.ready.Sends = append(e.ready.Sends, Send{To: Everyone, Message: AskNewest{}})
+	}
+}
+
+// answerNewest tells a member the newest block that this node has seen of it, also while this node
+// is recovering itself: a cluster that restarts together has nobody else to ask.
+func (e *Engine) answerNewest(from Peer) {
+	if from >= Peer(e.cfg.Committee.Size()) || !e.validator() {
+		return
+	}
+	e.ready.Sends = append(e.ready.Sends, Send{To: from, Message: AnswerNewest{
+		Newest: e.restart.newest[from], Signed: e.proposer.last.Round,
+	}})
+}
+
+func (e *Engine) newestAnswered(ev NewestAnswered) {
+	if !e.restart.asking() || ev.From >= Peer(e.cfg.Committee.Size()) || dag.Author(ev.From) == e.cfg.Self {
+		return
+	}
+	e.restart.highest = max(e.restart.highest, ev.Signed)
+	if b := ev.Newest; b != nil && b.Author() == e.cfg.Self {
+		e.restart.highest = max(e.restart.highest, b.Round())
+		if b.Round() > e.proposer.last.Round || (b.Round() == e.proposer.last.Round && b.Ref() != e.proposer.last) {
+			e.restart.lost = true
+			e.restart.needed = e.answersNeeded()
+		}
+		e.receive(BlockReceived{From: ev.From, Block: b})
+	}
+	e.restart.answers.Add(dag.Author(ev.From))
+}
+
+// speakAgain ends the restart: it settles where the own chain goes on and says the newest own block
+// again, which may never have left before the restart.
+func (e *Engine) speakAgain() {
+	e.restart.done = true
+	newest := e.restart.newest[e.cfg.Self]
+	if e.restart.lost {
+		e.proposer.notBelow = e.restart.highest + 2
+		if newest != nil && newest.Round() > e.proposer.last.Round {
+			e.proposer.last = newest.Ref()
+		}
+	}
+	if newest != nil && newest.Ref() == e.proposer.last {
+		e.ready.Sends = append(e.ready.Sends, Send{To: Everyone, Message: BlockMessage{Block: newest}})
+	}
+}

@@ -1,0 +1,331 @@
+package ordering
+
+import (
+	"slices"
+	"time"
+
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+// Limits of fetching.
+const (
+	// MaxFetchRefs is how many blocks one Fetch may name.
+	MaxFetchRefs = 1000
+	// maxFetchesPerPeer is how many fetches may be under way at one peer.
+	maxFetchesPerPeer = 4
+	// maxWanted bounds how many missing blocks are tracked; more are asked for as these arrive.
+	maxWanted = 16 << 10
+	// catchUpLag is how many rounds behind a node asks for whole rounds instead of single blocks.
+	catchUpLag = 30
+	// fetchLater is when to look again at a block that nobody can be asked for now.
+	fetchLater = 100 * time.Millisecond
+	// catchUpSpan is how many rounds one such question covers at most.
+	catchUpSpan = 400
+)
+
+// synchroniser asks for what is missing: single blocks that others refer to, and whole rounds when
+// the node has fallen behind. Gossip and push are hints; this is what makes the DAG whole.
+type synchroniser struct {
+	members   int
+	connected []bool // by author
+	strangers []Peer // others that can be asked, sorted
+	wanted    map[dag.Ref]*want
+	fetches   map[uint64]Fetch
+	load      map[Peer]int // fetches under way
+	nextID    uint64
+	newest    []dag.Round // per author: the newest round of a verified block
+	ahead     dag.Round   // highest round that somebody claims
+	aheadOf   Peer        // who claims it
+	ranging   bool        // whether a range is under way
+	rangeFrom Peer        // who answered the last one
+	progress  time.Duration
+	stalled   time.Duration // when the node last said what it has for want of progress
+	turn      int           // rotates over peers
+}
+
+// want is one missing block.
+type want struct {
+	hint     bool // a frontier named it; no block refers to it yet
+	sources  []Peer
+	tried    int
+	inFlight bool
+	due      time.Duration
+}
+
+func newSynchroniser(cfg Config) synchroniser {
+	return synchroniser{
+		members: cfg.Committee.Size(), connected: make([]bool, cfg.Committee.Size()), wanted: make(map[dag.Ref]*want),
+		fetches: make(map[uint64]Fetch), load: make(map[Peer]int), newest: make([]dag.Round, cfg.Committee.Size()),
+	}
+}
+
+// maxSources is how many peers are remembered as holding one missing block.
+const maxSources = 4
+
+// want notes missing blocks that from must have, since it sent what refers to them.
+func (s *synchroniser) want(missing []dag.Ref, from Peer, now time.Duration) {
+	for _, r := range missing {
+		w := s.wanted[r]
+		if w == nil {
+			if len(s.wanted) >= maxWanted {
+				return
+			}
+			w = &want{due: now}
+			s.wanted[r] = w
+		}
+		w.hint = false
+		if !slices.Contains(w.sources, from) && len(w.sources) < maxSources {
+			w.sources = append(w.sources, from)
+		}
+	}
+}
+
+// seen notes a verified block, whether or not it could join the DAG.
+func (s *synchroniser) seen(r dag.Ref) { s.newest[r.Author] = max(s.newest[r.Author], r.Round) }
+
+// behind is how many rounds f+1 authors are ahead of the clock: one faulty author cannot move it.
+func (e *Engine) behind() dag.Round {
+	rounds := slices.Clone(e.sync.newest)
+	slices.Sort(rounds)
+	top := rounds[len(rounds)-e.cfg.Committee.Validity()]
+	if top < e.graph.Clock() {
+		return 0
+	}
+	return top + 1 - e.graph.Clock()
+}
+
+func (e *Engine) peerConnected(p Peer) {
+	if int(p) < e.sync.members {
+		e.sync.connected[p] = true
+	} else if i, found := slices.BinarySearch(e.sync.strangers, p); !found {
+		e.sync.strangers = slices.Insert(e.sync.strangers, i, p)
+	}
+	if e.restart.asking() {
+		e.ready.Sends = append(e.ready.Sends, Send{To: p, Message: AskNewest{}})
+	}
+	e.sayAgain(p)
+}
+
+func (s *synchroniser) disconnected(p Peer) {
+	if int(p) < s.members {
+		s.connected[p] = false
+	} else if i, found := slices.BinarySearch(s.strangers, p); found {
+		s.strangers = slices.Delete(s.strangers, i, i+1)
+	}
+}
+
+// sayAgain tells a peer (or everyone) the newest own block and the newest blocks known.
+func (e *Engine) sayAgain(to Peer) {
+	if e.validator() && !e.restart.asking() {
+		if own := e.graph.Get(e.proposer.last); own != nil {
+			e.ready.Sends = append(e.ready.Sends, Send{To: to, Message: BlockMessage{Block: own.Verified()}})
+		}
+	}
+	var frontier []dag.Ref
+	for a := range dag.Author(e.cfg.Committee.Size()) {
+		for r := e.graph.Clock(); r > e.graph.Floor(); r-- {
+			if at := e.graph.At(dag.Slot{Round: r, Author: a}); len(at) > 0 {
+				frontier = append(frontier, at[0].Ref())
+				break
+			}
+		}
+	}
+	e.ready.Sends = append(e.ready.Sends, Send{To: to, Message: FrontierMessage{Newest: frontier}})
+}
+
+// frontierReceived takes a peer's word for what it has; nothing is believed before it is fetched.
+func (e *Engine) frontierReceived(ev FrontierReceived) {
+	if len(ev.Newest) > e.cfg.Committee.Size() {
+		return
+	}
+	for _, r := range ev.Newest {
+		switch {
+		case !e.cfg.Committee.Has(r.Author) || r.Round <= e.graph.Floor() || e.graph.Get(r) != nil:
+		case r.Round > e.graph.Clock()+catchUpLag:
+			if r.Round > e.sync.ahead {
+				e.sync.ahead, e.sync.aheadOf = r.Round, ev.From
+			}
+		case e.sync.wanted[r] == nil && len(e.sync.wanted) < maxWanted:
+			e.sync.wanted[r] = &want{hint: true, sources: []Peer{ev.From}, due: e.now + e.cfg.Timing.FetchGrace}
+		}
+	}
+}
+
+// synchronise asks for what is due: answers after a restart, ranges, single blocks; and says again
+// what the node has if the round does not move.
+func (e *Engine) synchronise() {
+	e.ask()
+	e.catchUp()
+	e.fetchWanted()
+	if e.now >= max(e.sync.progress, e.sync.stalled)+e.cfg.Timing.StallAfter {
+		e.sync.stalled = e.now
+		e.sayAgain(Everyone)
+		if !e.sync.ranging {
+			if p, ok := e.sync.anyPeer(); ok {
+				e.askRange(p)
+			}
+		}
+	}
+}
+
+// catchUp asks for whole rounds while the node is far behind.
+func (e *Engine) catchUp() {
+	s := &e.sync
+	if s.ranging {
+		return
+	}
+	claimed := s.ahead > e.graph.Clock()+catchUpLag
+	if !claimed && e.behind() <= catchUpLag {
+		return
+	}
+	p := s.aheadOf
+	if !claimed || !s.reachable(p) {
+		var ok bool
+		if p, ok = s.anyPeer(); !ok {
+			return
+		}
+	}
+	e.askRange(p)
+}
+
+func (e *Engine) askRange(p Peer) {
+	e.sync.ranging = true
+	e.fetch(Fetch{To: p, FromRound: max(e.graph.Clock(), e.graph.Floor()+1), ToRound: e.graph.Clock() + catchUpSpan})
+}
+
+// fetchWanted asks for the single blocks that are due, oldest first, many in one question.
+func (e *Engine) fetchWanted() {
+	s := &e.sync
+	if len(s.wanted) == 0 {
+		return
+	}
+	var due []dag.Ref
+	for r, w := range s.wanted {
+		switch {
+		case r.Round <= e.graph.Floor() || e.graph.Get(r) != nil || (!w.hint && !w.inFlight && !e.graph.Wants(r)):
+			delete(s.wanted, r)
+		case !w.inFlight && w.due+e.grace(w) <= e.now:
+			due = append(due, r)
+		}
+	}
+	slices.SortFunc(due, dag.Ref.Compare)
+	batches := make(map[Peer][]dag.Ref)
+	var order []Peer
+	for _, r := range due {
+		p, ok := s.source(s.wanted[r])
+		far := s.ranging && r.Round > e.graph.Clock()+catchUpLag // the range will bring it
+		if !ok || far || s.load[p] >= maxFetchesPerPeer || len(batches[p]) >= MaxFetchRefs {
+			s.wanted[r].due = e.now + fetchLater
+			continue
+		}
+		if batches[p] == nil {
+			order = append(order, p)
+		}
+		batches[p] = append(batches[p], r)
+		s.wanted[r].inFlight = true
+	}
+	for _, p := range order {
+		e.fetch(Fetch{To: p, Refs: batches[p]})
+	}
+}
+
+// grace is how long a block that was just found missing may still be on its way by push.
+func (e *Engine) grace(w *want) time.Duration {
+	if w.tried == 0 && !w.hint {
+		return e.cfg.Timing.FetchGrace
+	}
+	return 0
+}
+
+func (e *Engine) fetch(f Fetch) {
+	e.sync.nextID++
+	f.ID = e.sync.nextID
+	e.sync.fetches[f.ID] = f
+	e.sync.load[f.To]++
+	e.ready.Fetches = append(e.ready.Fetches, f)
+}
+
+func (e *Engine) fetchEnded(ev FetchEnded) {
+	s := &e.sync
+	f, known := s.fetches[ev.Fetch.ID]
+	if !known {
+		return
+	}
+	delete(s.fetches, f.ID)
+	if s.load[f.To]--; s.load[f.To] <= 0 {
+		delete(s.load, f.To)
+	}
+	if len(f.Refs) == 0 {
+		s.ranging = false
+		if ev.Blocks == 0 || s.ahead <= e.graph.Clock() {
+			s.ahead = 0 // the claim was empty, or is met
+		}
+		return
+	}
+	for _, r := range f.Refs {
+		w := s.wanted[r]
+		if w == nil {
+			continue
+		}
+		w.inFlight = false
+		w.tried++
+		if w.hint {
+			delete(s.wanted, r) // nothing refers to it: one try is enough
+		} else if w.tried >= len(w.sources) {
+			w.due = e.now + e.cfg.Timing.FetchRetry
+		}
+	}
+}
+
+// source is whom to ask next for a missing block: those who sent what refers to it, then anybody.
+func (s *synchroniser) source(w *want) (Peer, bool) {
+	for i := range w.sources {
+		if p := w.sources[(w.tried+i)%len(w.sources)]; s.reachable(p) && w.tried < len(w.sources) {
+			return p, true
+		}
+	}
+	return s.anyPeer()
+}
+
+func (s *synchroniser) reachable(p Peer) bool {
+	if int(p) < s.members {
+		return s.connected[p]
+	}
+	_, found := slices.BinarySearch(s.strangers, p)
+	return found
+}
+
+// anyPeer takes the connected members in turn, and others where no member is connected.
+func (s *synchroniser) anyPeer() (Peer, bool) {
+	for range s.members {
+		s.turn = (s.turn + 1) % s.members
+		if s.connected[s.turn] {
+			return Peer(s.turn), true
+		}
+	}
+	if len(s.strangers) > 0 {
+		s.turn++
+		return s.strangers[s.turn%len(s.strangers)], true
+	}
+	return 0, false
+}
+
+// wakeAt is when something becomes due without an event.
+func (e *Engine) wakeAt() time.Duration {
+	if e.fault != nil {
+		return 0
+	}
+	at := max(e.sync.progress, e.sync.stalled) + e.cfg.Timing.StallAfter
+	if propose, ok := e.proposeAt(); ok {
+		at = min(at, propose)
+	}
+	if e.restart.asking() {
+		at = min(at, e.restart.asked+e.cfg.Timing.RestartRetry)
+	}
+	for _, w := range e.sync.wanted {
+		if !w.inFlight {
+			at = min(at, w.due+e.grace(w))
+		}
+	}
+	return max(at, e.now+1)
+}
