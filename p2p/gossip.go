@@ -74,9 +74,6 @@ func joinTopic(ps *pubsub.PubSub, name string) (*pubsub.Topic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join topic %s: %w", name, err)
 	}
-	if err := t.SetScoreParams(topicScore()); err != nil {
-		return nil, fmt.Errorf("score topic %s: %w", name, err)
-	}
 	return t, nil
 }
 
@@ -93,7 +90,7 @@ func gossipOptions(n *Network) []pubsub.Option {
 		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(topics, 16)),
 		pubsub.WithMaxMessageSize(maxGossipMessage), pubsub.WithMaxControlMessageSize(maxGossipControl),
 		pubsub.WithValidateQueueSize(1024), pubsub.WithValidateThrottle(256), pubsub.WithPeerOutboundQueueSize(256),
-		pubsub.WithPeerScore(peerScore(), &pubsub.PeerScoreThresholds{
+		pubsub.WithPeerScore(peerScore(n.names), &pubsub.PeerScoreThresholds{
 			GossipThreshold: -500, PublishThreshold: -1000, GraylistThreshold: -2500,
 		}),
 		pubsub.WithPeerGater(pubsub.NewPeerGaterParams(0.33, pubsub.ScoreParameterDecay(2*time.Minute), pubsub.ScoreParameterDecay(10*time.Minute))),
@@ -103,8 +100,9 @@ func gossipOptions(n *Network) []pubsub.Option {
 }
 
 // peerScore is P7 and what decays; nodes of one cluster may share an address, so P6 is off.
-func peerScore() *pubsub.PeerScoreParams {
+func peerScore(names names) *pubsub.PeerScoreParams {
 	return &pubsub.PeerScoreParams{
+		Topics:                 map[string]*pubsub.TopicScoreParams{names.blocks: topicScore(), names.transactions: topicScore()},
 		AppSpecificScore:       func(peer.ID) float64 { return 0 },
 		BehaviourPenaltyWeight: -10, BehaviourPenaltyThreshold: 6, BehaviourPenaltyDecay: pubsub.ScoreParameterDecay(10 * time.Minute),
 		DecayInterval: time.Second, DecayToZero: 0.01, RetainScore: time.Hour, SkipAtomicValidation: true,
