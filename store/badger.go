@@ -1,0 +1,272 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// Badger's settings. The defaults cost four times the CPU and gigabytes of memory here.
+const (
+	badgerValueThreshold = 1 << 10   // larger values go to the value log, which is written once
+	badgerMemTable       = 16 << 20  // bytes
+	badgerMemTables      = 2         // waiting to be written out
+	badgerLevelZero      = 2         // tables before they are compacted
+	badgerLevelZeroStall = 4         // tables before writers wait
+	badgerIndexCache     = 16 << 20  // bytes
+	badgerValueLogFile   = 256 << 20 // bytes
+	badgerCompactors     = 2
+)
+
+// badgerCopy is the copy of blocks and commits that can be asked. Reads are safe for concurrent
+// use; batches and sync are the copier's.
+type badgerCopy struct {
+	db     *badger.DB
+	dir    string
+	synced map[string]bool // files that nothing is written to any more and that are on disk
+}
+
+func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make badger directory: %w", err)
+	}
+	o := badger.DefaultOptions(dir).
+		WithValueThreshold(badgerValueThreshold).
+		WithMemTableSize(badgerMemTable).
+		WithNumMemtables(badgerMemTables).
+		WithNumLevelZeroTables(badgerLevelZero).
+		WithNumLevelZeroTablesStall(badgerLevelZeroStall).
+		WithIndexCacheSize(badgerIndexCache).
+		WithBlockCacheSize(0).
+		WithCompression(options.None).
+		WithValueLogFileSize(badgerValueLogFile).
+		WithNumCompactors(badgerCompactors).
+		WithDetectConflicts(false).
+		WithMetricsEnabled(false).
+		WithSyncWrites(false).
+		WithLogger(badgerLogger{logger})
+	b = &badgerCopy{dir: dir, synced: make(map[string]bool)}
+	err = guard(dir, func() error {
+		b.db, err = badger.Open(o)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open badger: %w", err)
+	}
+	return b, nil
+}
+
+// guard runs fn and turns Badger's panics, and faults on its mapped files, into a *CorruptError.
+func guard(dir string, fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = corruptBadger(dir, fmt.Sprintf("badger panicked: %v", r))
+		}
+	}()
+	return fn()
+}
+
+func corruptBadger(dir, detail string) error {
+	return &CorruptError{File: dir, Offset: -1, Detail: detail, Next: nextAfterBadgerDamage(dir)}
+}
+
+// get gives a copy of the value of key, its checksum checked and taken off.
+func (b *badgerCopy) get(key []byte) (value []byte, found bool, err error) {
+	err = guard(b.dir, func() error {
+		return b.db.View(func(txn *badger.Txn) error {
+			item, err := txn.Get(key)
+			if errors.Is(err, badger.ErrKeyNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			found = true
+			value, err = b.value(item)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("read badger: %w", err)
+	}
+	return value, found, nil
+}
+
+// has reports whether key is there, without reading its value.
+func (b *badgerCopy) has(key []byte) (found bool, err error) {
+	err = guard(b.dir, func() error {
+		return b.db.View(func(txn *badger.Txn) error {
+			_, err := txn.Get(key)
+			found = err == nil
+			if errors.Is(err, badger.ErrKeyNotFound) {
+				return nil
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return false, fmt.Errorf("read badger: %w", err)
+	}
+	return found, nil
+}
+
+// value copies an item's value and checks it.
+func (b *badgerCopy) value(item *badger.Item) ([]byte, error) {
+	sealed, err := item.ValueCopy(nil)
+	if err != nil {
+		return nil, err
+	}
+	value, err := openValue(sealed)
+	if err != nil {
+		return nil, corruptBadger(b.dir, fmt.Sprintf("key %x: %v", item.Key(), err))
+	}
+	return value, nil
+}
+
+// errStop ends an iteration without being an error.
+var errStop = errors.New("stop")
+
+// direction is which way an iteration goes.
+type direction uint8
+
+const (
+	ascending direction = iota
+	descending
+)
+
+// each calls fn for the keys of a prefix from key from on, until fn gives errStop or an error.
+func (b *badgerCopy) each(prefix, from []byte, way direction, fn func(*badger.Item) error) error {
+	o := badger.IteratorOptions{Prefix: prefix, Reverse: way == descending}
+	err := guard(b.dir, func() error {
+		return b.db.View(func(txn *badger.Txn) error {
+			it := txn.NewIterator(o)
+			defer it.Close()
+			for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
+				if err := fn(it.Item()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil && !errors.Is(err, errStop) {
+		return fmt.Errorf("walk badger: %w", err)
+	}
+	return nil
+}
+
+// last is where a descending iteration over prefix starts.
+func last(prefix ...byte) []byte {
+	const longestKey = 64
+	return append(prefix, []byte(strings.Repeat("\xff", longestKey))...)
+}
+
+// batch collects writes. Values are sealed with their checksum.
+type batch struct {
+	writes *badger.WriteBatch
+	dir    string
+}
+
+func (b *badgerCopy) batch() *batch { return &batch{b.db.NewWriteBatch(), b.dir} }
+
+func (w *batch) set(key []byte, parts ...[]byte) error {
+	return w.write(func() error { return w.writes.Set(key, sealValue(parts...)) })
+}
+
+// mark sets a key without a value.
+func (w *batch) mark(key []byte) error {
+	return w.write(func() error { return w.writes.Set(key, nil) })
+}
+
+func (w *batch) remove(key []byte) error {
+	return w.write(func() error { return w.writes.Delete(key) })
+}
+
+// flush returns when Badger has taken everything; it is not durable before sync.
+func (w *batch) flush() error { return w.write(w.writes.Flush) }
+
+// cancel gives an unfinished batch back.
+func (w *batch) cancel() { w.writes.Cancel() }
+
+func (w *batch) write(fn func() error) error {
+	if err := guard(w.dir, fn); err != nil {
+		return fmt.Errorf("write badger: %w", err)
+	}
+	return nil
+}
+
+// sync returns when everything flushed before is durable. Badger's own Sync covers only the files
+// it writes to now; those it has turned its back on since the last sync are synced here.
+func (b *badgerCopy) sync() error {
+	if err := guard(b.dir, b.db.Sync); err != nil {
+		return fmt.Errorf("sync badger: %w", err)
+	}
+	entries, err := os.ReadDir(b.dir)
+	if err != nil {
+		return fmt.Errorf("sync badger: %w", err)
+	}
+	newest := map[string]string{} // by extension; names sort by number
+	for _, e := range entries {
+		newest[filepath.Ext(e.Name())] = e.Name()
+	}
+	changed := false
+	for _, e := range entries {
+		name := e.Name()
+		ext := filepath.Ext(name)
+		if (ext != ".mem" && ext != ".vlog") || name == newest[ext] || b.synced[name] {
+			continue
+		}
+		if err := syncFile(filepath.Join(b.dir, name)); err != nil {
+			return fmt.Errorf("sync badger: %w", err)
+		}
+		b.synced[name], changed = true, true
+	}
+	if changed {
+		if err := syncParent(filepath.Join(b.dir, "MANIFEST")); err != nil {
+			return fmt.Errorf("sync badger: %w", err)
+		}
+	}
+	return nil
+}
+
+// syncFile makes a file durable; one that has gone meanwhile was no longer needed.
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+func (b *badgerCopy) close() error {
+	if err := guard(b.dir, b.db.Close); err != nil {
+		return fmt.Errorf("close badger: %w", err)
+	}
+	return nil
+}
+
+// badgerLogger passes Badger's warnings and errors on and drops its chatter.
+type badgerLogger struct{ *slog.Logger }
+
+func (l badgerLogger) Errorf(format string, args ...any) {
+	l.Error("store.badger", "message", strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+func (l badgerLogger) Warningf(format string, args ...any) {
+	l.Warn("store.badger", "message", strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+func (badgerLogger) Infof(string, ...any)  {}
+func (badgerLogger) Debugf(string, ...any) {}

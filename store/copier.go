@@ -1,0 +1,225 @@
+package store
+
+import (
+	"sync"
+	"time"
+
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+// copyBatch is how many queued bytes wake the copier before its time, and about how much goes into
+// Badger in one batch.
+const copyBatch = 4 << 20
+
+// queued is one block or commit on its way to Badger.
+type queued struct {
+	block    *dag.Verified
+	position uint64 // of a block: how many had been appended with it
+	commit   *commitEntry
+	size     int
+}
+
+// copier is the one goroutine that writes to Badger. It writes at a steady pace, or at once when
+// much has come together, and syncs after the writes of each beat; then it tells the log what
+// is safe.
+type copier struct {
+	store *Store
+	mu    sync.Mutex
+	room  *sync.Cond
+	queue []queued
+	bytes int
+	begun chan struct{} // the queue is no longer empty
+	much  chan struct{} // a batch has come together
+	quit  chan struct{}
+	done  chan struct{}
+}
+
+func newCopier(s *Store) *copier {
+	c := &copier{
+		store: s, begun: make(chan struct{}, 1), much: make(chan struct{}, 1),
+		quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	c.room = sync.NewCond(&c.mu)
+	return c
+}
+
+// put queues one thing. It blocks while the queue is full.
+func (c *copier) put(q queued) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.bytes > 0 && c.bytes+q.size > c.store.options.QueueBytes {
+		signal(c.much)
+		c.room.Wait()
+		if err := c.store.failure.err(); err != nil {
+			return err
+		}
+	}
+	c.queue = append(c.queue, q)
+	c.bytes += q.size
+	signal(c.begun)
+	if c.bytes >= copyBatch {
+		signal(c.much)
+	}
+	return nil
+}
+
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// take gives the next batch, and room to those who wait.
+func (c *copier) take() []queued {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, size := 0, 0
+	for n < len(c.queue) && size < copyBatch {
+		size += c.queue[n].size
+		n++
+	}
+	taken := c.queue[:n:n]
+	c.queue = c.queue[n:]
+	c.bytes -= size
+	c.room.Broadcast()
+	return taken
+}
+
+// run is the copier's goroutine. It ends after stop, or after the first error.
+func (c *copier) run() {
+	defer close(c.done)
+	defer c.wakeAll()
+	for {
+		select {
+		case <-c.begun:
+		case <-c.quit:
+			c.finish()
+			return
+		}
+		if !c.beat(c.store.options.after(c.store.options.SyncEvery)) {
+			return
+		}
+	}
+}
+
+// beat waits for the timer, writing full batches meanwhile, then writes the rest and syncs. It gives
+// false when the copier has to end.
+func (c *copier) beat(timer <-chan time.Time) bool {
+	for {
+		select {
+		case <-timer:
+			return c.drain() && c.sync()
+		case <-c.much:
+			if !c.drain() {
+				return false
+			}
+		case <-c.quit:
+			c.finish()
+			return false
+		}
+	}
+}
+
+func (c *copier) finish() {
+	if c.store.failure.err() == nil && c.drain() {
+		c.sync()
+	}
+}
+
+// drain writes batches until the queue is empty; it gives false after an error.
+func (c *copier) drain() bool {
+	for {
+		taken := c.take()
+		if len(taken) == 0 {
+			return true
+		}
+		if err := c.write(taken); err != nil {
+			c.fail(err)
+			return false
+		}
+	}
+}
+
+// write brings a batch into Badger and tells the memory what it may now forget.
+func (c *copier) write(taken []queued) error {
+	s := c.store
+	w := s.badger.batch()
+	defer w.cancel()
+	var refs []dag.Ref
+	var lastCommit dag.CommitIndex
+	for _, q := range taken {
+		if q.block != nil {
+			refs = append(refs, q.block.Ref())
+			if err := setBlock(w, s.options.Self, q.block.Ref(), q.block.Bytes()); err != nil {
+				return err
+			}
+			continue
+		}
+		lastCommit = q.commit.commit.Index
+		if err := setCommit(w, q.commit); err != nil {
+			return err
+		}
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	s.recent.blocksStored(refs)
+	if lastCommit > 0 {
+		s.recent.commitStored(lastCommit)
+		if err := s.index.seal(s.badger, lastCommit); err != nil {
+			return err
+		}
+	}
+	for _, q := range taken {
+		if q.block != nil {
+			s.copied = q.position
+		}
+	}
+	return nil
+}
+
+func (c *copier) sync() bool {
+	if err := c.store.badger.sync(); err != nil {
+		c.fail(err)
+		return false
+	}
+	c.store.log.confirm(c.store.copied)
+	return true
+}
+
+func (c *copier) fail(err error) {
+	_ = c.store.failure.fail(err)
+	c.store.options.Logger.Error("store.failed", "error", err, "next", "free the disk or replace it, then start the node again")
+}
+
+func (c *copier) wakeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.room.Broadcast()
+}
+
+// stop writes and syncs what is queued and ends the goroutine.
+func (c *copier) stop() {
+	close(c.quit)
+	<-c.done
+}
+
+// setBlock adds a block, and its mark if it is an own one.
+func setBlock(w *batch, self *dag.Author, ref dag.Ref, raw []byte) error {
+	if self != nil && ref.Author == *self {
+		if err := w.mark(ownKey(ref)); err != nil {
+			return err
+		}
+	}
+	return w.set(blockKey(ref), raw)
+}
+
+func setCommit(w *batch, e *commitEntry) error {
+	for _, ns := range e.namespaces {
+		if err := w.mark(namespaceKey(ns, e.commit.Index)); err != nil {
+			return err
+		}
+	}
+	return w.set(commitKey(e.commit.Index), e.commit.Encode())
+}

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+// The keys of Badger, integers big-endian so that they sort as numbers:
+//
+//	b | ref 42                       -> block | crc32c
+//	o | round 8 | digest 32          -> (own blocks, by round)
+//	c | commit 8                     -> commit | crc32c
+//	n | namespace 8 | commit 8       -> (commits that hold something of the namespace)
+//	r | first commit 8               -> a run of the transaction index | crc32c
+//	t | first commit 8 | bucket 1    -> its entries | crc32c
+//	m                                -> whose store this is | crc32c
+const (
+	prefixBlock     = 'b'
+	prefixOwn       = 'o'
+	prefixCommit    = 'c'
+	prefixNamespace = 'n'
+	prefixRun       = 'r'
+	prefixBucket    = 't'
+	prefixIdentity  = 'm'
+)
+
+const checksumSize = 4
+
+var errChecksum = errors.New("value with a bad checksum")
+
+func blockKey(r dag.Ref) []byte {
+	return r.Append(append(make([]byte, 0, 1+dag.RefSize), prefixBlock))
+}
+
+func roundKey(r dag.Round) []byte { return numberKey(prefixBlock, uint64(r)) }
+
+func ownKey(r dag.Ref) []byte {
+	return append(numberKey(prefixOwn, uint64(r.Round)), r.Digest[:]...)
+}
+
+// refOfOwnKey reads back what ownKey made.
+func refOfOwnKey(key []byte, self dag.Author) dag.Ref {
+	return dag.Ref{Round: dag.Round(binary.BigEndian.Uint64(key[1:])), Author: self, Digest: crypto.Digest(key[9:])}
+}
+
+func commitKey(i dag.CommitIndex) []byte { return numberKey(prefixCommit, uint64(i)) }
+
+func namespaceKey(ns dag.Namespace, i dag.CommitIndex) []byte {
+	return binary.BigEndian.AppendUint64(numberKey(prefixNamespace, uint64(ns)), uint64(i))
+}
+
+func runKey(first dag.CommitIndex) []byte { return numberKey(prefixRun, uint64(first)) }
+
+func bucketKey(first dag.CommitIndex, bucket byte) []byte {
+	return append(numberKey(prefixBucket, uint64(first)), bucket)
+}
+
+func numberKey(prefix byte, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 49), prefix), n)
+}
+
+// lastNumber is the number that a key ends in.
+func lastNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
+
+// sealValue appends the checksum that openValue checks. The digest of a block does not cover its
+// signature, nor that of a commit what lies beside the header.
+func sealValue(parts ...[]byte) []byte {
+	size := checksumSize
+	for _, p := range parts {
+		size += len(p)
+	}
+	out := make([]byte, 0, size)
+	for _, p := range parts {
+		out = append(out, p...)
+	}
+	return binary.BigEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
+}
+
+func openValue(v []byte) ([]byte, error) {
+	n := len(v) - checksumSize
+	if n < 0 || crc32.Checksum(v[:n], castagnoli) != binary.BigEndian.Uint32(v[n:]) {
+		return nil, errChecksum
+	}
+	return v[:n:n], nil
+}
+
+// blockDigest recomputes the digest that a block's bytes have: it covers all but the signature.
+func blockDigest(raw []byte) crypto.Digest {
+	if len(raw) < crypto.SignatureSize {
+		return crypto.Digest{}
+	}
+	return crypto.Hash(crypto.DomainBlock, raw[:len(raw)-crypto.SignatureSize])
+}
