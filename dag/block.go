@@ -15,7 +15,7 @@ type Block struct {
 	Author     Author
 	Time       uint64    // the author's clock, Unix milliseconds; never a reason to refuse
 	LastCommit CommitRef // the author's newest commit when it made the block
-	Parents    []Ref     // own newest block first, then at most one block per other author
+	Parents    []Ref     // the author's own newest block first, then at most one per other author
 	System     []SystemMessage
 	Items      []Item
 }
@@ -45,19 +45,31 @@ const (
 	blockFixed = 2 + crypto.DigestSize + 8 + 8 + 2 + 8 + 8 + crypto.DigestSize
 	minBlock   = blockFixed + 2 + 2 + 4 + crypto.SignatureSize
 	itemPrefix = 4 // the length that stands before each item
+
+	systemPrefix = 1 + 4 // kind and length before each system message
 )
 
-func putUint64(b []byte, v uint64) { binary.BigEndian.PutUint64(b, v) }
-
-// encodeUnsigned appends everything but the signature.
-func (b *Block) encodeUnsigned(network crypto.Digest) []byte {
-	size := minBlock + len(b.Parents)*RefSize
+// systemBytes is how much the system messages take, encoded.
+func (b *Block) systemBytes() int {
+	n := 0
 	for i := range b.System {
-		size += 5 + len(b.System[i].Payload)
+		n += systemPrefix + len(b.System[i].Payload)
 	}
+	return n
+}
+
+// payloadBytes is how much the items take, encoded, without their prefixes.
+func (b *Block) payloadBytes() int {
+	n := 0
 	for i := range b.Items {
-		size += 4 + len(b.Items[i].Raw)
+		n += len(b.Items[i].Raw)
 	}
+	return n
+}
+
+// encodeUnsigned is the encoding of everything but the signature, with room for it.
+func (b *Block) encodeUnsigned(network crypto.Digest) []byte {
+	size := minBlock + len(b.Parents)*RefSize + b.systemBytes() + itemPrefix*len(b.Items) + b.payloadBytes()
 	out := make([]byte, 0, size)
 	out = binary.BigEndian.AppendUint16(out, ProtocolVersion)
 	out = append(out, network[:]...)
@@ -128,9 +140,9 @@ func (d *decoder) digest() (out crypto.Digest) {
 	return out
 }
 
-// decodeBlock reads a block without checking it against a committee. Items share raw. Items whose
-// bytes are no item become KindMalformed: a block's validity does not depend on its payload.
-func decodeBlock(raw []byte, network crypto.Digest, items *ItemHasher) (*Block, crypto.Signature, error) {
+// decodeBlock reads a block without checking it against a committee. Items share raw, and have
+// nothing but Raw until identify has looked at them.
+func decodeBlock(raw []byte, network crypto.Digest) (*Block, crypto.Signature, error) {
 	var signature crypto.Signature
 	if len(raw) < minBlock || len(raw) > MaxBlockBytes {
 		return nil, signature, fmt.Errorf("%w: %d bytes, want %d to %d", ErrBlock, len(raw), minBlock, MaxBlockBytes)
@@ -146,17 +158,13 @@ func decodeBlock(raw []byte, network crypto.Digest, items *ItemHasher) (*Block, 
 	}
 	b := &Block{Epoch: Epoch(d.uint64()), Round: Round(d.uint64()), Author: Author(d.uint16()), Time: d.uint64()}
 	b.LastCommit = CommitRef{Index: CommitIndex(d.uint64()), Digest: d.digest()}
-	if err := d.parents(b); err != nil {
-		return nil, signature, err
+	for _, part := range []func(*Block) error{d.parents, d.system, d.items} {
+		if err := part(b); err != nil {
+			return nil, signature, err
+		}
 	}
-	if err := d.system(b); err != nil {
-		return nil, signature, err
-	}
-	if err := d.items(b, items); err != nil {
-		return nil, signature, err
-	}
-	if !d.ok || len(d.rest) != 0 {
-		return nil, signature, fmt.Errorf("%w: cut short or bytes left over", ErrBlock)
+	if len(d.rest) != 0 {
+		return nil, signature, fmt.Errorf("%w: %d bytes after the last item", ErrBlock, len(d.rest))
 	}
 	return b, signature, nil
 }
@@ -182,46 +190,46 @@ func (d *decoder) system(b *Block) error {
 	if n > MaxSystemMessages {
 		return fmt.Errorf("%w: %d system messages, limit %d", ErrBlock, n, MaxSystemMessages)
 	}
-	total := 0
 	for range n {
 		kind := d.take(1)
 		payload := d.take(int(d.uint32()))
 		if !d.ok {
 			return fmt.Errorf("%w: system message cut short", ErrBlock)
 		}
-		total += 5 + len(payload)
 		b.System = append(b.System, SystemMessage{Kind: SystemKind(kind[0]), Payload: payload})
-	}
-	if total > MaxSystemBytes {
-		return fmt.Errorf("%w: system messages of %d bytes, limit %d", ErrBlock, total, MaxSystemBytes)
 	}
 	return nil
 }
 
-func (d *decoder) items(b *Block, hasher *ItemHasher) error {
+func (d *decoder) items(b *Block) error {
 	n := int(d.uint32())
 	if n > MaxItems {
 		return fmt.Errorf("%w: %d items, limit %d", ErrBlock, n, MaxItems)
 	}
-	if len(d.rest) > MaxPayloadBytes+4*n {
-		return fmt.Errorf("%w: items of %d bytes, limit %d", ErrBlock, len(d.rest), MaxPayloadBytes)
-	}
-	if len(d.rest) < 4*n {
+	if !d.ok || len(d.rest) < itemPrefix*n {
 		return fmt.Errorf("%w: items cut short", ErrBlock)
 	}
 	if n > 0 {
 		b.Items = make([]Item, n)
 	}
 	for i := range b.Items {
-		raw := d.take(int(d.uint32()))
+		b.Items[i].Raw = d.take(int(d.uint32()))
 		if !d.ok {
 			return fmt.Errorf("%w: item cut short", ErrBlock)
 		}
+	}
+	return nil
+}
+
+// identify gives every item its id and what else is read from it. Bytes that are no item become
+// KindMalformed: a block's validity does not depend on its payload.
+func (b *Block) identify(hasher *ItemHasher) {
+	for i := range b.Items {
+		raw := b.Items[i].Raw
 		item, err := hasher.Decode(raw)
 		if err != nil {
 			item = Item{Kind: KindMalformed, Raw: raw}
 		}
 		b.Items[i] = item
 	}
-	return nil
 }

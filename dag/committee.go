@@ -1,6 +1,7 @@
 package dag
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -79,7 +80,7 @@ func (c *Committee) AuthorOf(key crypto.PublicKey) (Author, bool) {
 // and are never sent.
 func (c *Committee) Genesis(a Author) Ref {
 	var fixed [10]byte
-	putUint64(fixed[:], uint64(c.epoch))
-	fixed[8], fixed[9] = byte(a>>8), byte(a)
+	binary.BigEndian.PutUint64(fixed[:], uint64(c.epoch))
+	binary.BigEndian.PutUint16(fixed[8:], uint16(a))
 	return Ref{Author: a, Digest: crypto.Hash(crypto.DomainGenesis, c.network[:], fixed[:])}
 }

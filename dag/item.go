@@ -68,11 +68,11 @@ type Bundle struct {
 var ErrItem = errors.New("malformed item")
 
 const (
-	itemHeader     = 1 + 8     // kind, valid_until
-	senderless     = 0         // marks an envelope without sender and signature
-	withSender     = 1         // marks one with both
-	signatureBytes = 32 + 64   // sender and signature
-	txFixed        = 9 + 8 + 1 // header, namespace, sender mark
+	itemHeader     = 1 + 8                                       // kind, valid_until
+	senderless     = 0                                           // marks an envelope without sender and signature
+	withSender     = 1                                           // marks one with both
+	signatureBytes = crypto.PublicKeySize + crypto.SignatureSize // sender and signature
+	txFixed        = 9 + 8 + 1                                   // header, namespace, sender mark
 	bundleFixed    = 9 + 1 + 1 + 1
 	legHeader      = 8 + 4
 )
@@ -242,7 +242,7 @@ func cutSender(b []byte) (sender, signature, rest []byte, err error) {
 		return nil, nil, b[1:], nil
 	case len(b) >= 1+signatureBytes && b[0] == withSender:
 		b = b[1:]
-		return b[:32], b[32:signatureBytes], b[signatureBytes:], nil
+		return b[:crypto.PublicKeySize], b[crypto.PublicKeySize:signatureBytes], b[signatureBytes:], nil
 	}
 	return nil, nil, nil, fmt.Errorf("%w: sender", ErrItem)
 }
@@ -328,5 +328,5 @@ func (i *Item) SetValidUntil(until CommitIndex) {
 		panic("dag: valid_until of a signed item is part of its signature")
 	}
 	i.ValidUntil = until
-	putUint64(i.Raw[1:], uint64(until))
+	binary.BigEndian.PutUint64(i.Raw[1:], uint64(until))
 }

@@ -7,6 +7,7 @@
 package dag
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -64,15 +65,26 @@ func (a Author) String() string {
 	return "N" + strconv.Itoa(int(a))
 }
 
-// ParseAuthor reads what Author.String wrote.
+// ParseAuthor reads what Author.String wrote, and nothing else.
 func ParseAuthor(text string) (Author, error) {
 	if len(text) == 1 && text[0] >= 'A' && text[0] <= 'Z' {
 		return Author(text[0] - 'A'), nil
 	}
-	if n, err := strconv.ParseUint(strings.TrimPrefix(text, "N"), 10, 16); err == nil && n >= letters && text[0] == 'N' {
-		return Author(n), nil
+	if digits, ok := strings.CutPrefix(text, "N"); ok {
+		if n, err := parseNumber(digits, 16); err == nil && n >= letters {
+			return Author(n), nil
+		}
 	}
 	return 0, fmt.Errorf("parse author %q: want A..Z or N26 and on", text)
+}
+
+// parseNumber reads a decimal number without sign and leading zeros.
+func parseNumber(text string, bits int) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, bits)
+	if err == nil && strconv.FormatUint(n, 10) != text {
+		return 0, fmt.Errorf("parse number %q: want no leading zeros", text)
+	}
+	return n, err
 }
 
 // String is B3, or N26_3 from the 27th author on.
@@ -83,15 +95,55 @@ func (s Slot) String() string {
 	return s.Author.String() + "_" + strconv.FormatUint(uint64(s.Round), 10)
 }
 
+// ParseSlot reads what Slot.String wrote, and nothing else.
+func ParseSlot(text string) (Slot, error) {
+	author, round, long := strings.Cut(text, "_")
+	if !long && text != "" {
+		author, round = text[:1], text[1:]
+	}
+	a, err := ParseAuthor(author)
+	if err != nil || long != (a >= letters) {
+		return Slot{}, fmt.Errorf("parse slot %q: want B3, or N26_3 from the 27th author on", text)
+	}
+	r, err := parseNumber(round, 64)
+	if err != nil {
+		return Slot{}, fmt.Errorf("parse slot %q: round: %w", text, err)
+	}
+	return Slot{Round: Round(r), Author: a}, nil
+}
+
 // Slot is where the block stands.
 func (r Ref) Slot() Slot { return Slot{Round: r.Round, Author: r.Author} }
 
 // String is B3#9f2a.
 func (r Ref) String() string { return r.Slot().String() + "#" + r.Digest.Short() }
 
+// MarshalText is B3# and the whole digest in hex, from which UnmarshalText makes r again.
+func (r Ref) MarshalText() ([]byte, error) {
+	return []byte(r.Slot().String() + "#" + r.Digest.String()), nil
+}
+
+// UnmarshalText reads what MarshalText wrote, and nothing else.
+func (r *Ref) UnmarshalText(text []byte) error {
+	slot, digest, _ := strings.Cut(string(text), "#")
+	s, err := ParseSlot(slot)
+	if err != nil {
+		return fmt.Errorf("parse ref: %w", err)
+	}
+	d, err := crypto.ParseDigest(digest)
+	if err != nil {
+		return fmt.Errorf("parse ref: %w", err)
+	}
+	*r = Ref{Round: s.Round, Author: s.Author, Digest: d}
+	return nil
+}
+
 // Compare orders refs by round, author and digest.
 func (r Ref) Compare(o Ref) int {
-	return cmp.Or(cmp.Compare(r.Round, o.Round), cmp.Compare(r.Author, o.Author), strings.Compare(string(r.Digest[:]), string(o.Digest[:])))
+	if c := cmp.Or(cmp.Compare(r.Round, o.Round), cmp.Compare(r.Author, o.Author)); c != 0 {
+		return c
+	}
+	return bytes.Compare(r.Digest[:], o.Digest[:])
 }
 
 // Append appends r's 42-byte encoding: round and author big-endian, then the digest.

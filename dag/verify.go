@@ -38,7 +38,8 @@ type Signer interface {
 }
 
 // Seal encodes and signs an own block. The block must obey the rules that Verify checks; what
-// breaks them is an error of the caller, not of a peer.
+// breaks them is an error of the caller, not of a peer. The items must be as Encode or Decode made
+// them, for c's network. The block's slices belong to the result afterwards.
 func Seal(c *Committee, b Block, signer Signer) (*Verified, error) {
 	if err := checkContent(c, &b); err != nil {
 		return nil, fmt.Errorf("seal %v: %w", Slot{b.Round, b.Author}, err)
@@ -52,24 +53,25 @@ func Seal(c *Committee, b Block, signer Signer) (*Verified, error) {
 // Verify decodes one block and checks it against the committee. Verified blocks share raw, which
 // must not be changed afterwards. Errors wrap ErrBlock. Safe for concurrent use.
 func Verify(c *Committee, raw []byte) (*Verified, error) {
-	v, check, err := decodeAndCheck(c, raw, NewItemHasher(c.network))
+	v, check, err := decodeAndCheck(c, raw)
 	if err != nil {
 		return nil, err
 	}
 	if !check.Key.Verify(check.Domain, check.Digest, check.Signature) {
 		return nil, badSignature(v)
 	}
+	v.block.identify(NewItemHasher(c.network))
 	return v, nil
 }
 
 // VerifyBatch is Verify over several encodings with the signatures checked together. Of each it
-// gives the block or its error.
+// gives the block or its error. Safe for concurrent use.
 func VerifyBatch(c *Committee, raws [][]byte) ([]*Verified, []error) {
 	blocks, errs := make([]*Verified, len(raws)), make([]error, len(raws))
 	hasher := NewItemHasher(c.network)
 	checks, at := make([]crypto.SignatureCheck, 0, len(raws)), make([]int, 0, len(raws))
 	for i, raw := range raws {
-		v, check, err := decodeAndCheck(c, raw, hasher)
+		v, check, err := decodeAndCheck(c, raw)
 		if err != nil {
 			errs[i] = err
 			continue
@@ -78,9 +80,12 @@ func VerifyBatch(c *Committee, raws [][]byte) ([]*Verified, []error) {
 		checks, at = append(checks, check), append(at, i)
 	}
 	for j, valid := range crypto.VerifyBatch(checks) {
-		if i := at[j]; !valid {
+		i := at[j]
+		if !valid {
 			blocks[i], errs[i] = nil, badSignature(blocks[i])
+			continue
 		}
+		blocks[i].block.identify(hasher)
 	}
 	return blocks, errs
 }
@@ -89,9 +94,9 @@ func badSignature(v *Verified) error {
 	return fmt.Errorf("%w: %v has a signature that %v did not make", ErrBlock, v.ref, v.ref.Author)
 }
 
-// decodeAndCheck does everything but the signature, cheapest checks first.
-func decodeAndCheck(c *Committee, raw []byte, hasher *ItemHasher) (*Verified, crypto.SignatureCheck, error) {
-	b, signature, err := decodeBlock(raw, c.network, hasher)
+// decodeAndCheck does everything but the signature and the items, cheapest checks first.
+func decodeAndCheck(c *Committee, raw []byte) (*Verified, crypto.SignatureCheck, error) {
+	b, signature, err := decodeBlock(raw, c.network)
 	if err != nil {
 		return nil, crypto.SignatureCheck{}, err
 	}
@@ -119,6 +124,13 @@ func checkContent(c *Committee, b *Block) error {
 	case b.Parents[0].Author != b.Author:
 		return fmt.Errorf("%w: first parent %v is not the author's own block", ErrBlock, b.Parents[0])
 	}
+	if err := checkParents(c, b); err != nil {
+		return err
+	}
+	return checkLimits(b)
+}
+
+func checkParents(c *Committee, b *Block) error {
 	var cited AuthorSet
 	strong := 0
 	for _, p := range b.Parents {
@@ -139,6 +151,21 @@ func checkContent(c *Committee, b *Block) error {
 	}
 	if strong < c.Quorum() {
 		return fmt.Errorf("%w: %d parents in round %d, a quorum is %d", ErrBlock, strong, b.Round-1, c.Quorum())
+	}
+	return nil
+}
+
+// checkLimits bounds what a block carries.
+func checkLimits(b *Block) error {
+	switch {
+	case len(b.System) > MaxSystemMessages:
+		return fmt.Errorf("%w: %d system messages, limit %d", ErrBlock, len(b.System), MaxSystemMessages)
+	case b.systemBytes() > MaxSystemBytes:
+		return fmt.Errorf("%w: system messages of %d bytes, limit %d", ErrBlock, b.systemBytes(), MaxSystemBytes)
+	case len(b.Items) > MaxItems:
+		return fmt.Errorf("%w: %d items, limit %d", ErrBlock, len(b.Items), MaxItems)
+	case b.payloadBytes() > MaxPayloadBytes:
+		return fmt.Errorf("%w: items of %d bytes, limit %d", ErrBlock, b.payloadBytes(), MaxPayloadBytes)
 	}
 	return nil
 }
