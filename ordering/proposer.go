@@ -39,7 +39,8 @@ func newProposer(cfg Config) proposer {
 // allow an endless run without commits (Qiu, Xiao, Shao: IEEE S&P 2026), but for rounds whose
 // blocks can no longer matter to a decision, and after a lost log.
 func (e *Engine) nextRound() dag.Round {
-	return max(e.proposer.last.Round+1, e.committer.Decided()+waveLength, e.proposer.notBelow)
+	decided := min(e.committer.Decided()+waveLength, e.graph.Clock())
+	return max(e.proposer.last.Round+1, decided, e.proposer.notBelow)
 }
 
 // proposeAt is when the next own block may be made; ok is false while that hangs on an event.
@@ -70,7 +71,7 @@ func (e *Engine) proposeAt() (at time.Duration, ok bool) {
 func (e *Engine) anchorsHeld(r dag.Round) bool {
 	authors := e.graph.Authors(r)
 	for _, a := range e.scores.active {
-		if !authors.Has(a) && e.proposer.missed[a] < maxMissed && !e.proposer.exposed.Has(a) && r > 0 {
+		if a != e.cfg.Self && !authors.Has(a) && e.proposer.missed[a] < maxMissed && !e.proposer.exposed.Has(a) {
 			return false
 		}
 	}
