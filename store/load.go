@@ -162,7 +162,7 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 		recent:  newRecentView(o.CacheBytes, l.recovery.GCRound+1, head),
 		failure: failure{ch: make(chan struct{})},
 	}
-	if s.index, err = loadTxIndex(l.badger, head.Index); err != nil {
+	if s.index, err = loadTxIndex(l.badger, head.Index, o.runs); err != nil {
 		return nil, err
 	}
 	s.recent.restore(l.loaded)

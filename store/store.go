@@ -65,6 +65,7 @@ type Options struct {
 	MinFree      uint64        // free bytes below which Space says "not enough"
 
 	files filesystem                           // nil for the real one
+	runs  runLimits                            // zero for the standard ones
 	after func(time.Duration) <-chan time.Time // nil for time.After
 }
 
@@ -87,6 +88,7 @@ func (o *Options) complete() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.runs = orDefault(o.runs, runLimits{runIDs, runCommits})
 	if o.files == nil {
 		o.files = diskFiles{}
 	}

@@ -34,6 +34,12 @@ type Location struct {
 	Index  uint32 // position in the commit's Accepted
 }
 
+// runLimits say when a run is full.
+type runLimits struct {
+	ids     int
+	commits dag.CommitIndex
+}
+
 // openRun is a run in memory.
 type openRun struct {
 	first, last dag.CommitIndex
@@ -53,10 +59,7 @@ type txIndex struct {
 	sealed  []sealedRun // ascending
 	waiting []*openRun  // full, ascending, not yet in Badger
 	open    *openRun
-}
-
-func newTxIndex(next dag.CommitIndex) *txIndex {
-	return &txIndex{open: newRun(next)}
+	limits  runLimits
 }
 
 func newRun(first dag.CommitIndex) *openRun {
@@ -71,7 +74,7 @@ func (x *txIndex) add(c *ordering.Commit) {
 		x.open.ids[c.Accepted[i].ID] = Location{c.Index, uint32(i)}
 	}
 	x.open.last = c.Index
-	if len(x.open.ids) >= runIDs || x.open.last-x.open.first+1 >= runCommits {
+	if len(x.open.ids) >= x.limits.ids || x.open.last-x.open.first+1 >= x.limits.commits {
 		x.waiting = append(x.waiting, x.open)
 		x.open = newRun(c.Index + 1)
 	}

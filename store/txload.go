@@ -11,8 +11,8 @@ import (
 
 // loadTxIndex reads the index's runs and rebuilds from the commits what no run holds, up to head.
 // Runs that are not whole, or go beyond head, are made again.
-func loadTxIndex(b *badgerCopy, head dag.CommitIndex) (*txIndex, error) {
-	x := newTxIndex(firstCommit)
+func loadTxIndex(b *badgerCopy, head dag.CommitIndex, limits runLimits) (*txIndex, error) {
+	x := &txIndex{limits: limits}
 	next := firstCommit
 	err := b.each([]byte{prefixRun}, []byte{prefixRun}, ascending, func(item *badger.Item) error {
 		raw, err := b.value(item)

@@ -1,0 +1,284 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+)
+
+// TestReads asks for everything, once from memory and once from Badger.
+func TestReads(t *testing.T) {
+	for _, from := range []string{"memory", "badger"} {
+		t.Run(from, func(t *testing.T) {
+			w := newNetwork(t)
+			s, _ := w.create(w.options(t.TempDir() + "/data"))
+			blocks, commits := w.feed(s, 10, 3, 2000)
+			if from == "badger" {
+				copied(t, s)
+				forget(s)
+				if n := len(s.recent.blocks) + len(s.recent.commits); n > 0 {
+					t.Fatalf("%d things are still in memory", n)
+				}
+			}
+			if s.Head() != w.head || s.Earliest() != 1 {
+				t.Fatalf("head %v, earliest %d", s.Head(), s.Earliest())
+			}
+			for _, b := range blocks {
+				got, found, err := s.Block(b.Ref())
+				if err != nil || !found || !bytes.Equal(got.Bytes(), b.Bytes()) {
+					t.Fatalf("block %v: %v, %v", b.Ref(), found, err)
+				}
+			}
+			for _, c := range commits {
+				checkCommit(t, s, c)
+			}
+			if _, found, err := s.Block(dag.Ref{Round: 5}); found || err != nil {
+				t.Fatalf("a block that is not there: %v, %v", found, err)
+			}
+			if _, found, err := s.Commit(11); found || err != nil {
+				t.Fatalf("a commit that is not there: %v, %v", found, err)
+			}
+		})
+	}
+}
+
+func checkCommit(t *testing.T, s *Store, want *ordering.Commit) {
+	t.Helper()
+	got, found, err := s.Commit(want.Index)
+	if err != nil || !found {
+		t.Fatalf("commit %d: %v, %v", want.Index, found, err)
+	}
+	if diff := cmp.Diff(want.Encode(), got.Encode()); diff != "" {
+		t.Fatal(diff)
+	}
+	if diff := cmp.Diff(want.Blocks, refsOf(got.Bodies)); diff != "" {
+		t.Fatal(diff)
+	}
+	for i, a := range want.Accepted {
+		l, found, err := s.Lookup(a.ID)
+		if err != nil || !found || l != (Location{want.Index, uint32(i)}) {
+			t.Fatalf("look up item %d of commit %d: %v, %v, %v", i, want.Index, l, found, err)
+		}
+	}
+}
+
+func TestDivergedCommitsAreRefused(t *testing.T) {
+	w := newNetwork(t)
+	s, _ := w.create(w.options(t.TempDir() + "/data"))
+	_, commits := w.feed(s, 3, 1, 10)
+	copied(t, s)
+	check(t, s.PutCommits(commits)) // the same again is nothing new
+	other := *commits[1]
+	other.Time++
+	other.Digest = other.ComputeDigest()
+	gap := *commits[2]
+	gap.Index = 9
+	gap.Digest = gap.ComputeDigest()
+	for name, c := range map[string]*ordering.Commit{"another digest": &other, "a gap": &gap} {
+		if err := s.PutCommits([]*ordering.Commit{c}); !errors.Is(err, ErrDiverged) {
+			t.Errorf("%s: %v, want %v", name, err, ErrDiverged)
+		}
+	}
+}
+
+func TestBlocksInRounds(t *testing.T) {
+	w := newNetwork(t)
+	s, _ := w.create(w.options(t.TempDir() + "/data"))
+	blocks, _ := w.feed(s, 6, 1, 1000)
+	size := len(blocks[5].Bytes())
+	tests := []struct {
+		name     string
+		from, to dag.Round
+		bytes    int
+		first, n int // which of blocks
+		next     dag.Round
+	}{
+		{"all", 1, 6, 1 << 20, 0, 24, 7},
+		{"from nothing to nothing", 0, 1 << 60, 1 << 20, 0, 24, 1<<60 + 1},
+		{"some", 2, 3, 1 << 20, 4, 8, 4},
+		{"whole rounds only", 2, 6, 9*size + 100, 4, 8, 4},
+		{"a round larger than the limit", 2, 6, 2*size + 100, 4, 2, 3},
+		{"one block at least", 2, 6, 1, 4, 1, 3},
+		{"beyond the end", 7, 9, 1 << 20, 0, 0, 10},
+	}
+	run := func(t *testing.T) {
+		for _, tt := range tests {
+			raws, next, err := s.BlocksInRounds(tt.from, tt.to, tt.bytes)
+			check(t, err)
+			if next != tt.next || len(raws) != tt.n {
+				t.Fatalf("%s: %d blocks, next %d; want %d, %d", tt.name, len(raws), next, tt.n, tt.next)
+			}
+			for i, raw := range raws {
+				if want := blocks[tt.first+i]; !bytes.Equal(raw, want.Bytes()) {
+					t.Fatalf("%s: place %d is not %v", tt.name, i, want.Ref())
+				}
+			}
+		}
+	}
+	t.Run("memory", run)
+	copied(t, s)
+	s.recent.mu.Lock() // half in memory, half in Badger
+	s.recent.limit = s.recent.used / 2
+	s.recent.evict()
+	s.recent.mu.Unlock()
+	if f := s.recent.floor; f < 2 || f > 6 {
+		t.Fatalf("memory begins at round %d", f)
+	}
+	t.Run("both", run)
+	forget(s)
+	t.Run("badger", run)
+}
+
+func TestCommitsOfNamespace(t *testing.T) {
+	w := newNetwork(t)
+	s, _ := w.create(w.options(t.TempDir() + "/data"))
+	for i := range 12 {
+		w.spaces = []dag.Namespace{1}
+		if i%4 == 3 {
+			w.spaces = []dag.Namespace{1, 2}
+		}
+		w.feed(s, 1, 2, 10)
+		if i == 5 {
+			copied(t, s)
+			forget(s)
+			s.recent.limit = 1 << 20
+		}
+	}
+	for _, tt := range []struct {
+		ns    dag.Namespace
+		after dag.CommitIndex
+		limit int
+		want  []dag.CommitIndex
+	}{
+		{2, 0, 10, []dag.CommitIndex{4, 8, 12}},
+		{2, 0, 2, []dag.CommitIndex{4, 8}},
+		{2, 4, 10, []dag.CommitIndex{8, 12}},
+		{2, 12, 10, nil},
+		{2, 99, 10, nil},
+		{3, 0, 10, nil},
+		{1, 5, 3, []dag.CommitIndex{6, 7, 8}},
+		{1, 0, 0, nil},
+	} {
+		got, err := s.CommitsOfNamespace(tt.ns, tt.after, tt.limit)
+		check(t, err)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("namespace %d after %d: %s", tt.ns, tt.after, diff)
+		}
+	}
+}
+
+func TestLookupAcrossRunsAndReopen(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	o.runs = runLimits{ids: 50, commits: 7}
+	s, _ := w.create(o)
+	_, commits := w.feed(s, 40, 3, 10)
+	copied(t, s)
+	sealed := func() int {
+		s.index.mu.RLock()
+		defer s.index.mu.RUnlock()
+		return len(s.index.sealed)
+	}
+	check(t, s.Close())
+	if sealed() < 5 {
+		t.Fatalf("%d runs are in badger, want several", sealed())
+	}
+	again := func() {
+		t.Helper()
+		for _, c := range commits {
+			checkCommit(t, s, c)
+		}
+		for i := range 1000 {
+			if _, found, err := s.Lookup(crypto.Hash("test", []byte(strconv.Itoa(i)))); found || err != nil {
+				t.Fatalf("an id that nobody sent: %v, %v", found, err)
+			}
+		}
+	}
+	s, _ = w.open(o)
+	again()
+	w.feed(s, 3, 3, 10)
+	check(t, s.Close())
+
+	// The newest run lost a bucket, and its successors go on from there.
+	b, err := openBadger(o.badgerDir(), s.options.Logger)
+	check(t, err)
+	lost := b.batch()
+	check(t, lost.remove(bucketKey(s.index.sealed[sealed()-1].first, commits[0].Accepted[0].ID[0])))
+	check(t, lost.flush())
+	check(t, b.close())
+	s, _ = w.open(o)
+	again()
+}
+
+func TestFilter(t *testing.T) {
+	const n = 5000
+	f := newFilter(n)
+	id := func(i int) crypto.Digest { return crypto.Hash("test", []byte(strconv.Itoa(i))) }
+	for i := range n {
+		f.add(id(i))
+	}
+	hits := 0
+	for i := range 2 * n {
+		switch has := f.has(id(i)); {
+		case i < n && !has:
+			t.Fatalf("id %d was added and is not there", i)
+		case i >= n && has:
+			hits++
+		}
+	}
+	if hits > n/25 {
+		t.Fatalf("%d false hits in %d", hits, n)
+	}
+}
+
+func TestSecondProcessIsRefused(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	_, _, err := Open(o)
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
+		t.Fatalf("second Open: %v, want %v with the holder's pid", err, ErrLocked)
+	}
+	check(t, s.Close())
+	if err := Create(o); !errors.Is(err, ErrExists) {
+		t.Fatalf("second Create: %v, want %v", err, ErrExists)
+	}
+	w.open(o)
+}
+
+func TestSpace(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	free, enough := s.Space()
+	if free == 0 || !enough {
+		t.Fatalf("free %d, enough %v", free, enough)
+	}
+	s.space.minFree = 1 << 62
+	if _, enough := s.Space(); enough {
+		t.Fatal("enough for 4 EiB")
+	}
+}
+
+func TestClosed(t *testing.T) {
+	w := newNetwork(t)
+	s, _ := w.create(w.options(t.TempDir() + "/data"))
+	check(t, s.Close())
+	_, _, read := s.Block(dag.Ref{})
+	for name, err := range map[string]error{
+		"append": s.Append(w.layer(0, 0)), "sync": s.Sync(), "close": s.Close(), "read": read,
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v, want %v", name, err, ErrClosed)
+		}
+	}
+}
