@@ -72,8 +72,9 @@ func (n *Network) fetch(r *remote, f ordering.Fetch) (int, error) {
 	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
 		return 0, fmt.Errorf("set fetch deadline: %w", err)
 	}
+	want, refs := askedOf(f)
 	w := bufio.NewWriter(s)
-	if err := (request{refs: f.Refs, from: f.FromRound, to: f.ToRound}).encode().writeTo(w); err != nil {
+	if err := (request{refs: refs, from: f.FromRound, to: f.ToRound}).encode().writeTo(w); err != nil {
 		return 0, fmt.Errorf("write request: %w", err)
 	}
 	if err := w.Flush(); err != nil {
@@ -82,26 +83,32 @@ func (n *Network) fetch(r *remote, f ordering.Fetch) (int, error) {
 	if err := s.CloseWrite(); err != nil {
 		return 0, fmt.Errorf("close request: %w", err)
 	}
-	a := &answer{n: n, r: r, s: s, in: bufio.NewReaderSize(s, readBuffer), asked: askedOf(f)}
+	a := &answer{n: n, r: r, s: s, in: bufio.NewReaderSize(s, readBuffer), asked: want}
 	err = a.read()
 	return a.blocks, err
 }
 
-// asked says which blocks a fetch may bring; each ref of a list counts once.
+// asked says which blocks a fetch may bring, each once.
 type asked struct {
-	refs     map[dag.Ref]struct{}
+	refs     map[dag.Ref]struct{} // nil for a fetch of rounds
 	from, to dag.Round
 }
 
-func askedOf(f ordering.Fetch) asked {
+// askedOf is what a fetch may bring, and its refs without repetition.
+func askedOf(f ordering.Fetch) (asked, []dag.Ref) {
 	a := asked{from: f.FromRound, to: f.ToRound}
-	if len(f.Refs) > 0 {
-		a.refs = make(map[dag.Ref]struct{}, len(f.Refs))
-		for _, ref := range f.Refs {
+	if len(f.Refs) == 0 {
+		return a, nil
+	}
+	a.refs = make(map[dag.Ref]struct{}, len(f.Refs))
+	refs := make([]dag.Ref, 0, len(f.Refs))
+	for _, ref := range f.Refs {
+		if _, twice := a.refs[ref]; !twice {
 			a.refs[ref] = struct{}{}
+			refs = append(refs, ref)
 		}
 	}
-	return a
+	return a, refs
 }
 
 func (a *asked) accept(ref dag.Ref) error {
