@@ -1,0 +1,93 @@
+package rollupapi
+
+import (
+	"context"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+)
+
+// ingress is the Connect service Ingress.
+type ingress struct{ server *Server }
+
+// Submit takes one or many transactions of one namespace.
+func (g *ingress) Submit(ctx context.Context, r *pb.SubmitRequest) (*pb.SubmitResponse, error) {
+	s := g.server
+	w, err := newWait(r.GetWait(), r.GetTimeoutMs())
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	limit := maxSubmitItems
+	if info, ok := connect.CallInfoForHandlerContext(ctx); ok && strings.Contains(info.RequestHeader().Get("Content-Type"), "json") {
+		limit = maxSubmitItemsJSON
+	}
+	results, err := s.submitTransactions(ctx, &Submission{
+		Namespace: dag.Namespace(r.GetNamespace()), Payloads: r.GetPayloads(), ValidUntil: dag.CommitIndex(r.GetValidUntilCommit()),
+		Sender: r.GetSender(), Signatures: r.GetSignatures(),
+	}, limit, w)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return &pb.SubmitResponse{Items: submitResults(results), Watermarks: s.watermarks()}, nil
+}
+
+// SubmitBundle takes several payloads for one position of the order.
+func (g *ingress) SubmitBundle(ctx context.Context, r *pb.SubmitBundleRequest) (*pb.SubmitBundleResponse, error) {
+	s := g.server
+	w, err := newWait(r.GetWait(), r.GetTimeoutMs())
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	if r.GetMode() > pb.BundleMode_BUNDLE_MODE_INCLUSION {
+		return nil, s.fail(refuse(ReasonBundleMalformed, "bundle mode %d is unknown", r.GetMode()).at("mode"))
+	}
+	b := &dag.Bundle{Mode: dag.ModeInclusion, ValidUntil: dag.CommitIndex(r.GetValidUntilCommit()), Sender: r.GetSender(), Signature: r.GetSignature()}
+	for _, l := range r.GetLegs() {
+		b.Legs = append(b.Legs, dag.Leg{Namespace: dag.Namespace(l.GetNamespace()), Payload: l.GetPayload()})
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	item, err := s.admission.Bundle(ctx, s.backend.History.Heads().Committed, b)
+	if err != nil {
+		return nil, s.fail(busyUnlessRefusal(err))
+	}
+	results, err := s.submitAdmitted(ctx, []Admitted{{Item: item}}, w)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return &pb.SubmitBundleResponse{Result: submitResults(results)[0], Watermarks: s.watermarks()}, nil
+}
+
+// fail is an error as Connect tells it.
+func (s *Server) fail(err error) error { return s.refusal(err).connectError() }
+
+// submitResults turns results into their messages, with few allocations for many.
+func submitResults(results []result) []*pb.SubmitResult {
+	messages, out := make([]pb.SubmitResult, len(results)), make([]*pb.SubmitResult, len(results))
+	ids := make([]byte, 0, len(results)*crypto.DigestSize)
+	for i := range results {
+		r, m := &results[i], &messages[i]
+		m.State = r.state
+		if !r.id.IsZero() {
+			ids = append(ids, r.id[:]...)
+			m.TxId = ids[len(ids)-crypto.DigestSize : len(ids) : len(ids)]
+		}
+		if r.state == pb.State_STATE_COMMITTED {
+			m.Commit, m.Index = uint64(r.at.Commit), r.at.Index
+		}
+		if r.refused != nil {
+			m.Error = r.refused.info()
+		}
+		out[i] = m
+	}
+	return out
+}
+
+func (s *Server) watermarks() *pb.Watermarks {
+	h := s.backend.History.Heads()
+	return &pb.Watermarks{Committed: uint64(h.Committed), Revealed: uint64(h.Committed), Epoch: uint64(h.Epoch)}
+}

@@ -1,0 +1,213 @@
+package rollupapi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+)
+
+// scope is the namespaces that a reader asked for, ascending and without repetition; none means all.
+type scope []dag.Namespace
+
+func newScope(namespaces []dag.Namespace) (scope, error) {
+	if len(namespaces) > maxNamespaces {
+		return nil, over(ReasonTooManyItems, maxNamespaces, "%d namespaces, limit %d: ask for all", len(namespaces), maxNamespaces).at("namespaces")
+	}
+	s := slices.Clone(namespaces)
+	slices.Sort(s)
+	return scope(slices.Compact(s)), nil
+}
+
+// mark is the scope as it stands in a cursor.
+func (s scope) mark() (byte, dag.Namespace) {
+	if len(s) == 1 {
+		return scopeNamespace, s[0]
+	}
+	return scopeAll, 0
+}
+
+// holds reports whether the scope covers an item.
+func (s scope) holds(item *dag.Item) bool {
+	if len(s) == 0 {
+		return true
+	}
+	if item.Kind != dag.KindBundle {
+		return slices.Contains(s, item.Namespace)
+	}
+	return slices.ContainsFunc(item.Namespaces(), func(ns dag.Namespace) bool { return slices.Contains(s, ns) })
+}
+
+// reader walks over the order from a position. It is used by one goroutine.
+type reader struct {
+	history History
+	watcher Watcher
+	scope   scope
+	at      position
+
+	// Commits of the scope's namespaces that were looked up ahead, ascending.
+	ahead []dag.CommitIndex
+}
+
+// placed is one item with its index in its commit.
+type placed struct {
+	index uint32
+	item  *dag.Item
+}
+
+// next reads the next commit that has something for the scope and was not read to its end, with
+// its items behind the position; the caller sets at to what it has used. At the head it gives nil,
+// and at has moved to the head. It reads up to the head of its beginning. Errors may be Refusals.
+func (r *reader) next() (*ordering.Commit, []placed, error) {
+	heads := r.history.Heads()
+	if err := reachable(heads, r.at); err != nil {
+		return nil, nil, err
+	}
+	index, err := r.nextIndex(heads.Committed)
+	if err != nil {
+		return nil, nil, err
+	}
+	if index == 0 {
+		if r.at.commit < heads.Committed {
+			r.at = after(heads.Committed)
+		}
+		return nil, nil, nil
+	}
+	commit, ok, err := r.history.Commit(index)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read commit %d: %w", index, err)
+	}
+	if !ok { // pruned since
+		return nil, nil, reachableOr(r.history.Heads(), r.at, index)
+	}
+	items, err := r.items(commit)
+	return commit, items, err
+}
+
+// nextIndex is the commit to read next, at most head; 0 for none.
+func (r *reader) nextIndex(head dag.CommitIndex) (dag.CommitIndex, error) {
+	if r.at.index != endOfCommit {
+		return r.at.commit, nil
+	}
+	if len(r.scope) == 0 {
+		if r.at.commit >= head {
+			return 0, nil
+		}
+		return r.at.commit + 1, nil
+	}
+	for len(r.ahead) > 0 && r.ahead[0] <= r.at.commit {
+		r.ahead = r.ahead[1:]
+	}
+	if len(r.ahead) == 0 && r.at.commit < head {
+		if err := r.look(); err != nil {
+			return 0, err
+		}
+	}
+	if len(r.ahead) == 0 || r.ahead[0] > head {
+		return 0, nil
+	}
+	return r.ahead[0], nil
+}
+
+// look fills ahead. Each namespace is asked for a limited number of commits; where one has more,
+// nothing is known of it behind the last of them, so that what others have there is left for later.
+func (r *reader) look() error {
+	known := dag.CommitIndex(0)
+	var found []dag.CommitIndex
+	for _, ns := range r.scope {
+		commits, err := r.watcher.CommitsOfNamespace(ns, r.at.commit, namespaceLook)
+		if err != nil {
+			return fmt.Errorf("list commits of namespace %d: %w", ns, err)
+		}
+		if n := len(commits); n >= namespaceLook && (known == 0 || commits[n-1] < known) {
+			known = commits[n-1]
+		}
+		found = append(found, commits...)
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	if known != 0 {
+		end, _ := slices.BinarySearch(found, known+1)
+		found = found[:end]
+	}
+	r.ahead = found
+	return nil
+}
+
+// items picks the scope's items of a commit behind the position.
+func (r *reader) items(commit *ordering.Commit) ([]placed, error) {
+	first := 0
+	if r.at.commit == commit.Index {
+		if r.at.index == endOfCommit {
+			return nil, nil
+		}
+		first = int(r.at.index) + 1
+	}
+	var out []placed
+	for i := first; i < len(commit.Accepted); i++ {
+		item, err := acceptedItem(commit, i)
+		if err != nil {
+			return nil, err
+		}
+		if r.scope.holds(item) {
+			out = append(out, placed{uint32(i), item})
+		}
+	}
+	return out, nil
+}
+
+// acceptedItem finds the item of an accepted position in the commit's bodies.
+func acceptedItem(commit *ordering.Commit, i int) (*dag.Item, error) {
+	a := &commit.Accepted[i]
+	if int(a.Block) >= len(commit.Bodies) {
+		return nil, fmt.Errorf("commit %d: item %d is in block %d of %d", commit.Index, i, a.Block, len(commit.Bodies))
+	}
+	items := commit.Bodies[a.Block].Block().Items
+	if int(a.Item) >= len(items) {
+		return nil, fmt.Errorf("commit %d: item %d is item %d of %d in its block", commit.Index, i, a.Item, len(items))
+	}
+	return &items[a.Item], nil
+}
+
+// reachable refuses a position that this node cannot go on from.
+func reachable(heads Heads, at position) error {
+	next := at.commit
+	if at.index == endOfCommit {
+		next++
+	}
+	switch {
+	case at.commit > heads.Committed:
+		return refuse(ReasonNotSynced, "the cursor stands at commit %d, this node has %d", at.commit, heads.Committed).at("cursor")
+	case next < heads.Earliest:
+		r := over(ReasonPruned, int(heads.Earliest), "commit %d is no longer kept, the oldest is %d: start from commit:%d", next, heads.Earliest, heads.Earliest-1)
+		return r.at("cursor")
+	}
+	return nil
+}
+
+// reachableOr says why a commit that should be there is not.
+func reachableOr(heads Heads, at position, index dag.CommitIndex) error {
+	if err := reachable(heads, at); err != nil {
+		return err
+	}
+	if index < heads.Earliest {
+		return over(ReasonPruned, int(heads.Earliest), "commit %d is no longer kept, the oldest is %d", index, heads.Earliest)
+	}
+	return fmt.Errorf("commit %d is missing below the head %d", index, heads.Committed)
+}
+
+// start is the position that a cursor's text names, or what is taken without one.
+func (s *Server) start(sc scope, text, without string) (position, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		text = without
+	}
+	heads := s.backend.History.Heads()
+	at, err := parseCursor(s.network, sc, text, heads.Committed)
+	if err != nil {
+		return position{}, err
+	}
+	return at, reachable(heads, at)
+}

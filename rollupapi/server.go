@@ -1,0 +1,257 @@
+package rollupapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+	"golang.org/x/net/netutil"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
+)
+
+// Config is what a Server stands on. All fields are needed.
+type Config struct {
+	Sequencer Sequencer
+	History   History
+	Watcher   Watcher
+	Node      NodeInfo
+	Admission *Admission // shared with whatever else admits items on this node
+	Committee *dag.Committee
+	Registry  *dag.Registry
+	Chain     string // the network's name, for people
+	Version   string // the program's version
+	Logger    *slog.Logger
+}
+
+// Server serves the rollup-facing interface of one node. Its methods are safe for concurrent use.
+type Server struct {
+	backend   Config
+	network   crypto.Digest
+	admission *Admission
+	tracker   *tracker
+	hashes    *hashes
+	log       *slog.Logger
+	streams   chan struct{} // one token per stream being served
+
+	life    context.Context // ends when the server stops
+	stop    context.CancelFunc
+	running sync.WaitGroup // calls on their way through the sequencer
+
+	mu        sync.Mutex
+	stopping  bool
+	callCount int
+	callBytes int64
+}
+
+// New returns a server that Serve starts.
+func New(c Config) *Server {
+	s := &Server{
+		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(),
+		log: c.Logger, streams: make(chan struct{}, maxStreams),
+	}
+	s.life, s.stop = context.WithCancel(context.Background())
+	return s
+}
+
+// Serve answers on the listener, which it closes, until ctx ends or something breaks that the
+// server cannot go on without; it may be called once. When it returns, all of the server's
+// goroutines have ended. The error is nil if ctx ended it.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	web := s.webServer()
+	failed := make(chan error, 2)
+	var parts sync.WaitGroup
+	parts.Go(func() { failed <- s.follow(s.life) })
+	parts.Go(func() { failed <- web.Serve(netutil.LimitListener(l, maxConnections)) })
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.mu.Lock()
+	s.stopping = true
+	s.mu.Unlock()
+	s.stop()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if web.Shutdown(end) != nil {
+		web.Close() // calls that did not end in time are cut off; there is nobody to tell
+	}
+	parts.Wait()
+	s.running.Wait()
+	if err != nil {
+		return fmt.Errorf("serve api: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) webServer() *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // gRPC in clear text
+	return &http.Server{
+		Handler:           s.handler(),
+		Protocols:         protocols,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return s.life },
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxConcurrentStreams,
+			MaxReceiveBufferPerStream:     maxSubmitBytes,
+			MaxReceiveBufferPerConnection: 4 * maxSubmitBytes,
+			SendPingTimeout:               idleTimeout / 4,
+			PingTimeout:                   writeTimeout,
+			WriteByteTimeout:              writeTimeout,
+		},
+	}
+}
+
+// handler is the whole port.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	options := []connect.HandlerOption{connect.WithReadMaxBytes(maxBodyBytes), connect.WithCompressMinBytes(compressFrom)}
+	mux.Handle(dunlinv1connect.NewIngressHandler(&ingress{s}, options...))
+	mux.Handle(dunlinv1connect.NewStatusHandler(&statuses{s}, options...))
+	mux.Handle(dunlinv1connect.NewReadHandler(&reads{s}, options...))
+	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"POST /v1/submit": s.restSubmit,
+		"POST /v1/namespaces/{namespace}/transactions": s.restSubmitRaw,
+		"GET /v1/namespaces/{namespace}/transactions":  s.restRange,
+		"GET /v1/transactions/{id}":                    s.restTransaction,
+		"GET /v1/status":                               s.restStatus,
+		"GET /v1/network":                              s.restNetwork,
+		"GET /v1/info":                                 s.restInfo,
+		"GET /v1/commits/{index}":                      s.restCommit,
+		"GET /v1/stream":                               s.restStream,
+		"POST /rpc/{namespace}":                        s.rpc,
+		"GET /{$}":                                     s.page,
+		"/":                                            noSuchPath,
+	} {
+		mux.Handle(pattern, s.answering(handle))
+	}
+	return guard(mux)
+}
+
+// compressFrom is from how many bytes an answer is compressed for clients that ask for it.
+const compressFrom = 4 << 10
+
+func noSuchPath(_ http.ResponseWriter, r *http.Request) error {
+	return refuse(ReasonNotFound, "nothing answers %s %s: GET / lists what does", clip(r.Method), clip(r.URL.Path))
+}
+
+// answering turns the error of a handler that has not answered yet into a problem document.
+func (s *Server) answering(handle func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := handle(w, r); err != nil {
+			writeProblem(w, s.refusal(err))
+		}
+	})
+}
+
+// refusal is what the client is told of an error; the node's own trouble goes to the log.
+func (s *Server) refusal(err error) *Refusal {
+	r := refusalOf(err)
+	if r.Reason == ReasonInternal && s.life.Err() == nil && !errors.Is(err, context.Canceled) {
+		s.log.Error("api_trouble", slog.Any("err", err), slog.String("next", "check the disk and the node's log above"))
+	}
+	return r
+}
+
+// guard bounds what a request may take, and lets web pages of any origin call: the API knows no
+// cookies or other credentials that a page could borrow.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("X-Content-Type-Options", "nosniff")
+		if r.Method == http.MethodOptions {
+			header.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+			header.Set("Access-Control-Allow-Headers", "*")
+			header.Set("Access-Control-Max-Age", "86400")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		control := http.NewResponseController(w)
+		if r.ContentLength != 0 {
+			r.Body = &timedBody{control: control, ReadCloser: http.MaxBytesReader(w, r.Body, maxBodyBytes)}
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), controlKey{}, control)))
+	})
+}
+
+// timedBody bounds the time that a body may take, from its first read to its end. The deadline is
+// lifted then: it would otherwise end a call that waits, or a stream.
+type timedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	started bool
+}
+
+// Read reads on, within the time left.
+func (b *timedBody) Read(p []byte) (int, error) {
+	if !b.started {
+		b.started = true
+		if err := b.control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+			return 0, fmt.Errorf("bound the body's time: %w", err)
+		}
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		if lift := b.control.SetReadDeadline(time.Time{}); lift != nil {
+			return n, fmt.Errorf("lift the body's bound: %w", lift)
+		}
+	}
+	return n, err
+}
+
+// controlKey is where guard leaves the response's controller for streams.
+type controlKey struct{}
+
+// controlOf is the response's controller that guard left in the request's context.
+func controlOf(ctx context.Context) *http.ResponseController {
+	control, ok := ctx.Value(controlKey{}).(*http.ResponseController)
+	if !ok {
+		panic("rollupapi: request did not pass guard")
+	}
+	return control
+}
+
+// extendWrite gives the reader of a stream the time for one more message.
+func extendWrite(control *http.ResponseController) error {
+	if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return fmt.Errorf("bound the reader's time: %w", err)
+	}
+	return nil
+}
+
+// follow keeps the tracker up with the commits until ctx ends.
+func (s *Server) follow(ctx context.Context) error {
+	at := s.backend.History.Heads().Committed
+	for {
+		head, err := s.backend.Watcher.Wait(ctx, at)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("wait for a commit: %w", err)
+		}
+		for ; at < head; at++ {
+			commit, ok, err := s.backend.History.Commit(at + 1)
+			if err != nil || !ok {
+				return fmt.Errorf("read commit %d, found %t: %w", at+1, ok, err)
+			}
+			s.tracker.commit(commit, time.Now())
+		}
+	}
+}

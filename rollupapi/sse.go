@@ -1,0 +1,149 @@
+package rollupapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/dunlin-network/dunlin/ordering"
+	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+)
+
+// restStream serves a stream as server-sent events (item, commit, watermark), whose ids are
+// cursors: a browser that reconnects goes on where it was by Last-Event-ID.
+func (s *Server) restStream(w http.ResponseWriter, r *http.Request) error {
+	ask, err := s.streamAsked(r)
+	if err != nil {
+		return err
+	}
+	options, err := s.streamOptions(ask)
+	if err != nil {
+		return err
+	}
+	out := &eventSink{server: s, options: options, w: w, control: controlOf(r.Context())}
+	err = s.stream(r.Context(), options, out)
+	if err != nil && out.begun {
+		out.problem(s.refusal(err)) // the status line has gone out
+		return nil
+	}
+	return err
+}
+
+// streamAsked reads the query: namespace (repeated, an id, a name or all), cursor, content,
+// heartbeat_ms. A Last-Event-ID goes before the cursor, which is where the first connection began.
+func (s *Server) streamAsked(r *http.Request) (*pb.StreamRequest, error) {
+	q := r.URL.Query()
+	ask := &pb.StreamRequest{Cursor: q.Get("cursor")}
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		ask.Cursor = last
+	}
+	names := q["namespace"]
+	if len(names) > maxNamespaces {
+		return nil, over(ReasonTooManyItems, maxNamespaces, "%d namespaces, limit %d: ask for all", len(names), maxNamespaces).at("namespace")
+	}
+	for _, name := range names {
+		if name == "all" && len(names) == 1 {
+			break
+		}
+		rule, err := s.namespace(name)
+		if err != nil {
+			return nil, err
+		}
+		ask.Namespaces = append(ask.Namespaces, uint64(rule.ID))
+	}
+	if word := q.Get("content"); word != "" {
+		content, ok := pb.Content_value["CONTENT_"+strings.ToUpper(word)]
+		if !ok || content == 0 {
+			return nil, refuse(ReasonRequestMalformed, "content %q is none of items, ids, commits", clip(word)).at("content")
+		}
+		ask.Content = pb.Content(content)
+	}
+	beat, err := queryNumber(q, "heartbeat_ms", 32)
+	ask.HeartbeatMs = uint32(beat)
+	return ask, err
+}
+
+// eventSink writes server-sent events.
+type eventSink struct {
+	server  *Server
+	options streamOptions
+	w       http.ResponseWriter
+	control *http.ResponseController
+	begun   bool
+	buffer  bytes.Buffer
+}
+
+func (e *eventSink) items(c *ordering.Commit, items []placed) error {
+	for _, p := range items {
+		cursor := encodeCursor(e.server.network, e.options.scope, position{c.Index, p.index})
+		var body any
+		if e.options.content == pb.Content_CONTENT_IDS {
+			body = idJSON{uint64(c.Index), p.index, p.item.ID.String(), uint64(p.item.Namespace)}
+		} else {
+			body = newItemJSON(e.server.item(c, p, e.options.scope))
+		}
+		e.event("item", cursor, body)
+	}
+	return e.flush()
+}
+
+// idJSON is an item without its content.
+type idJSON struct {
+	Commit    uint64 `json:"commit"`
+	Index     uint32 `json:"index"`
+	TxID      string `json:"tx_id"`
+	Namespace uint64 `json:"namespace"`
+}
+
+func (e *eventSink) commit(c *ordering.Commit) error {
+	e.event("commit", encodeCursor(e.server.network, e.options.scope, after(c.Index)), newCommitJSON(commitHeader(c)))
+	return e.flush()
+}
+
+func (e *eventSink) watermark(at position) error {
+	cursor := encodeCursor(e.server.network, e.options.scope, at)
+	e.event("watermark", cursor, struct {
+		Cursor string `json:"cursor"`
+		watermarksJSON
+	}{cursor, newWatermarksJSON(e.server.watermarks())})
+	return e.flush()
+}
+
+// problem ends the stream with the reason.
+func (e *eventSink) problem(r *Refusal) {
+	e.event("problem", "", r.problem())
+	_ = e.flush() // the stream ends here in any case
+}
+
+func (e *eventSink) event(name, id string, body any) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		panic("rollupapi: event does not encode: " + err.Error())
+	}
+	e.buffer.WriteString("event: " + name + "\n")
+	if id != "" {
+		e.buffer.WriteString("id: " + id + "\n")
+	}
+	e.buffer.WriteString("data: ")
+	e.buffer.Write(raw)
+	e.buffer.WriteString("\n\n")
+}
+
+func (e *eventSink) flush() error {
+	if !e.begun {
+		e.begun = true
+		header := e.w.Header()
+		header.Set("Content-Type", "text/event-stream")
+		header.Set("Cache-Control", "no-store")
+		header.Set("X-Accel-Buffering", "no") // proxies must not hold events back
+	}
+	defer e.buffer.Reset()
+	if err := extendWrite(e.control); err != nil {
+		return err
+	}
+	if _, err := e.w.Write(e.buffer.Bytes()); err != nil {
+		return err
+	}
+	return e.control.Flush()
+}

@@ -1,0 +1,171 @@
+package rollupapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/dunlin-network/dunlin/ordering"
+	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+)
+
+// streamOptions is what a reader of a stream asked for.
+type streamOptions struct {
+	scope     scope
+	start     position
+	content   pb.Content
+	heartbeat time.Duration
+}
+
+// sink writes the events of one stream. A write that its reader does not take in time fails.
+type sink interface {
+	items(c *ordering.Commit, items []placed) error
+	commit(c *ordering.Commit) error
+	watermark(at position) error
+}
+
+// streamOptions checks what a reader asks for.
+func (s *Server) streamOptions(r *pb.StreamRequest) (streamOptions, error) {
+	o := streamOptions{content: r.GetContent(), heartbeat: defaultHeartbeat}
+	var err error
+	if o.scope, err = s.scopeOf(r.GetNamespaces()); err != nil {
+		return o, err
+	}
+	if o.start, err = s.start(o.scope, r.GetCursor(), cursorTip); err != nil {
+		return o, err
+	}
+	switch {
+	case o.content < 0 || o.content > pb.Content_CONTENT_COMMITS:
+		return o, refuse(ReasonRequestMalformed, "content %d is none of ITEMS, IDS, COMMITS", o.content).at("content")
+	case o.content == pb.Content_CONTENT_UNSPECIFIED:
+		o.content = pb.Content_CONTENT_ITEMS
+	}
+	if ms := r.GetHeartbeatMs(); ms > 0 {
+		o.heartbeat = min(max(time.Duration(ms)*time.Millisecond, shortestBeat), longestBeat)
+	}
+	return o, nil
+}
+
+// stream writes the order to a sink from the start on, until the reader leaves or is too slow
+// (both no error), the server stops, or something is wrong. It blocks.
+func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		return over(ReasonBusy, maxStreams, "%d streams are being served, which is the limit", maxStreams)
+	}
+	r := &reader{history: s.backend.History, watcher: s.backend.Watcher, scope: o.scope, at: o.start}
+	if err := out.watermark(r.at); err != nil { // at once, so that the reader knows that it is connected
+		return nil
+	}
+	quietSince := time.Now()
+	for {
+		sent, err := s.streamToHead(ctx, r, o.content, out)
+		if sent {
+			quietSince = time.Now()
+		}
+		if errors.Is(err, errReaderGone) || ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if left := o.heartbeat - time.Since(quietSince); left > 0 {
+			wait, cancel := context.WithTimeout(ctx, left)
+			_, err := s.backend.Watcher.Wait(wait, r.at.commit)
+			cancel()
+			if err != nil && wait.Err() == nil {
+				return fmt.Errorf("wait for a commit: %w", err)
+			}
+			if err == nil {
+				continue
+			}
+		}
+		if ctx.Err() != nil || out.watermark(r.at) != nil {
+			return nil
+		}
+		quietSince = time.Now()
+	}
+}
+
+// errReaderGone ends a stream whose reader has left or is too slow. Nobody is left to be told.
+var errReaderGone = errors.New("reader gone")
+
+// streamToHead writes what there is, and says whether that was anything.
+func (s *Server) streamToHead(ctx context.Context, r *reader, content pb.Content, out sink) (bool, error) {
+	for sent := false; ; sent = true {
+		if ctx.Err() != nil {
+			return sent, nil
+		}
+		commit, items, err := r.next()
+		if err != nil || commit == nil {
+			return sent, err
+		}
+		if content != pb.Content_CONTENT_COMMITS {
+			for len(items) > 0 {
+				n := batchLength(items)
+				if out.items(commit, items[:n]) != nil {
+					return sent, errReaderGone
+				}
+				items = items[n:]
+			}
+		}
+		if out.commit(commit) != nil {
+			return sent, errReaderGone
+		}
+		r.at = after(commit.Index)
+	}
+}
+
+// batchLength is how many items go into one message: at least one.
+func batchLength(items []placed) int {
+	bytes := 0
+	for i, p := range items {
+		if bytes += len(p.item.Raw); i > 0 && (bytes > maxBatchBytes || i == maxBatchItems) {
+			return i
+		}
+	}
+	return len(items)
+}
+
+// messageSink writes a Connect stream.
+type messageSink struct {
+	server  *Server
+	options streamOptions
+	out     *connect.ServerStream[pb.StreamResponse]
+	control *http.ResponseController
+}
+
+func (m *messageSink) items(c *ordering.Commit, items []placed) error {
+	batch := &pb.ItemBatch{}
+	if m.options.content == pb.Content_CONTENT_IDS {
+		batch.Items = idItems(c, items)
+	} else {
+		for _, p := range items {
+			batch.Items = append(batch.Items, m.server.item(c, p, m.options.scope))
+		}
+	}
+	last := position{c.Index, items[len(items)-1].index}
+	return m.send(last, &pb.StreamResponse{Event: &pb.StreamResponse_Items{Items: batch}})
+}
+
+func (m *messageSink) commit(c *ordering.Commit) error {
+	return m.send(after(c.Index), &pb.StreamResponse{Event: &pb.StreamResponse_Commit{Commit: commitHeader(c)}})
+}
+
+func (m *messageSink) watermark(at position) error {
+	return m.send(at, &pb.StreamResponse{Event: &pb.StreamResponse_Watermark{Watermark: &pb.Heartbeat{}}})
+}
+
+func (m *messageSink) send(at position, event *pb.StreamResponse) error {
+	event.Cursor, event.Watermarks = encodeCursor(m.server.network, m.options.scope, at), m.server.watermarks()
+	if err := extendWrite(m.control); err != nil {
+		return err
+	}
+	return m.out.Send(event)
+}
