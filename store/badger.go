@@ -100,24 +100,6 @@ func (b *badgerCopy) get(key []byte) (value []byte, found bool, err error) {
 	return value, found, nil
 }
 
-// has reports whether key is there, without reading its value.
-func (b *badgerCopy) has(key []byte) (found bool, err error) {
-	err = guard(b.dir, func() error {
-		return b.db.View(func(txn *badger.Txn) error {
-			_, err := txn.Get(key)
-			found = err == nil
-			if errors.Is(err, badger.ErrKeyNotFound) {
-				return nil
-			}
-			return err
-		})
-	})
-	if err != nil {
-		return false, fmt.Errorf("read badger: %w", err)
-	}
-	return found, nil
-}
-
 // value copies an item's value and checks it.
 func (b *badgerCopy) value(item *badger.Item) ([]byte, error) {
 	sealed, err := item.ValueCopy(nil)

@@ -233,3 +233,8 @@ func refsOf(blocks []*dag.Verified) []dag.Ref {
 	}
 	return refs
 }
+
+type commitType = ordering.Commit
+
+// tick is a moment of waiting for the copier.
+func (o *Options) tick() <-chan time.Time { return time.After(time.Millisecond) }

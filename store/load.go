@@ -196,7 +196,7 @@ func (l *loader) identify() error {
 // loadLog replays the log into Badger and opens it for writing, or begins a new one.
 func (l *loader) loadLog() error {
 	o := l.options
-	r := &replay{badger: l.badger, self: o.Self, floor: l.recovery.GCRound}
+	r := &replay{badger: l.badger, self: o.Self}
 	scan := &logScan{dir: o.logDir(), network: o.Committee.Network(), self: o.author(), visit: r.block}
 	found, err := scan.run()
 	if err := errors.Join(err, r.finish()); err != nil {

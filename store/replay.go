@@ -10,12 +10,12 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 )
 
-// replay copies the log's blocks into Badger where they are missing or, as far as the engine needs
-// them, damaged. Doing it twice changes nothing.
+// replay copies the log's blocks into Badger where they are missing or damaged there. Each is read
+// back: Badger cuts its value log off at the first bad entry and keeps the keys. Doing it twice
+// changes nothing.
 type replay struct {
 	badger  *badgerCopy
 	self    *dag.Author
-	floor   dag.Round // blocks of later rounds are read back, not only looked for
 	writes  *batch
 	pending int // bytes in writes
 	written int // blocks
@@ -44,9 +44,6 @@ func (r *replay) block(ref dag.Ref, raw []byte) error {
 }
 
 func (r *replay) has(ref dag.Ref) (bool, error) {
-	if ref.Round <= r.floor {
-		return r.badger.has(blockKey(ref))
-	}
 	raw, found, err := r.badger.get(blockKey(ref))
 	if errors.Is(err, ErrCorrupt) {
 		return false, nil // the log has it: write it again

@@ -1,0 +1,385 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+// TestKilledAtAnyTime copies the directory between operations, as a kill leaves it, and opens the
+// copy: what was synced is there, in order.
+func TestKilledAtAnyTime(t *testing.T) {
+	w := newNetwork(t)
+	dir := t.TempDir() + "/data"
+	o := w.options(dir)
+	s, _ := w.create(o)
+	var synced []dag.Ref
+	for i := range 12 {
+		layer := w.layer(i%3, 20_000)
+		check(t, s.Append(layer))
+		check(t, s.Sync())
+		synced = append(synced, refsOf(layer)...)
+		if i > 2 {
+			check(t, s.PutCommits(nil))
+			c := w.commit(layer)
+			check(t, s.PutCommits([]*commitType{c}))
+		}
+		o.Dir = duplicate(t, dir)
+		again, r := w.open(o)
+		if r.Log != LogWhole || r.Report.Incomplete != 0 {
+			t.Fatalf("after %d layers: log %v, report %+v", i+1, r.Log, r.Report)
+		}
+		if diff := cmp.Diff(synced, refsOf(r.Blocks)); diff != "" {
+			t.Fatalf("after %d layers: %s", i+1, diff)
+		}
+		if r.OwnLast == nil || r.OwnLast.Ref() != layer[0].Ref() {
+			t.Fatalf("after %d layers: own last is not %v", i+1, layer[0].Ref())
+		}
+		if again.Head().Index > w.head.Index {
+			t.Fatalf("head %v, put was %v", again.Head(), w.head)
+		}
+		check(t, again.Close())
+	}
+}
+
+func TestReopen(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	o.GCDepth = 5
+	s, r := w.create(o)
+	if r.Log != LogWhole || r.Head != nil || len(r.Blocks) != 0 || r.OwnLast != nil {
+		t.Fatalf("new store: %+v", r)
+	}
+	blocks, commits := w.feed(s, 20, 2, 100)
+	uncommitted := w.layer(1, 10)
+	check(t, s.Append(uncommitted))
+	check(t, s.Sync())
+	check(t, s.Close())
+
+	s, r = w.open(o)
+	if r.Head == nil || r.Head.Ref() != w.head || string(r.Head.Resume) != "resume" {
+		t.Fatalf("head %+v, want %v", r.Head, w.head)
+	}
+	if r.GCRound != 14 || r.Report.Replayed != 0 {
+		t.Fatalf("gc round %d, %d replayed; want 14, 0", r.GCRound, r.Report.Replayed)
+	}
+	if diff := cmp.Diff(append(refsOf(blocks[14*4:]), refsOf(uncommitted)...), refsOf(r.Blocks)); diff != "" {
+		t.Fatal(diff)
+	}
+	var seen []dag.CommitIndex
+	check(t, s.RecentAccepted(func(i dag.CommitIndex, ids []crypto.Digest) error {
+		seen = append(seen, i)
+		for j, a := range commits[i-1].Accepted {
+			if ids[j] != a.ID {
+				t.Fatalf("commit %d: id %d", i, j)
+			}
+		}
+		return nil
+	}))
+	if len(seen) != 20 || seen[0] != 1 {
+		t.Fatalf("commits %v", seen)
+	}
+	own := 0
+	check(t, s.OwnRecent(func(b *dag.Verified) error {
+		if want := dag.Round(21 - own); b.Round() != want || b.Author() != 0 {
+			t.Fatalf("own block %v, want round %d", b.Ref(), want)
+		}
+		own++
+		return nil
+	}))
+	if own != 21 {
+		t.Fatalf("%d own blocks, want 21", own)
+	}
+	check(t, s.PutCommits(commits[18:])) // made again by the engine
+	w.feed(s, 3, 1, 10)
+	if s.Head() != w.head {
+		t.Fatalf("head %v, want %v", s.Head(), w.head)
+	}
+}
+
+// TestBadgerLost opens with the log alone, twice: what it has is copied once.
+func TestBadgerLost(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	blocks, commits := w.feed(s, 10, 2, 100)
+	check(t, s.Close())
+	check(t, os.RemoveAll(o.badgerDir()))
+	for _, replayed := range []int{40, 0} {
+		s, r := w.open(o)
+		if r.Report.Replayed != replayed || r.Head != nil || r.Log != LogWhole {
+			t.Fatalf("report %+v, head %v, log %v; want %d replayed", r.Report, r.Head, r.Log, replayed)
+		}
+		if diff := cmp.Diff(refsOf(blocks), refsOf(r.Blocks)); diff != "" {
+			t.Fatal(diff)
+		}
+		check(t, s.Close())
+	}
+	s, _ = w.open(o)
+	check(t, s.PutCommits(commits))
+	checkCommit(t, s, commits[9])
+}
+
+// TestGapInBadger takes a commit out of the middle, as a power cut may.
+func TestGapInBadger(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	_, commits := w.feed(s, 10, 2, 100)
+	check(t, s.Close())
+	b, err := openBadger(o.badgerDir(), s.options.Logger)
+	check(t, err)
+	lost := b.batch()
+	check(t, lost.remove(commitKey(7)))
+	check(t, lost.flush())
+	check(t, b.close())
+
+	s, r := w.open(o)
+	if r.Head == nil || r.Head.Index != 6 || r.Report.Unchained != 3 {
+		t.Fatalf("head %v, report %+v; want 6 and 3 behind the gap", r.Head, r.Report)
+	}
+	if _, found, err := s.Commit(8); found || err != nil {
+		t.Fatalf("commit behind the gap: %v, %v", found, err)
+	}
+	check(t, s.PutCommits(commits[6:7]))
+	other := *commits[7]
+	other.Time++
+	other.Digest = other.ComputeDigest()
+	if err := s.PutCommits([]*commitType{&other}); !errors.Is(err, ErrDiverged) {
+		t.Fatalf("another commit 8 than before: %v, want %v", err, ErrDiverged)
+	}
+	check(t, s.PutCommits(commits[7:]))
+	checkCommit(t, s, commits[9])
+}
+
+// TestTornTail cuts the log off at every byte of the last record, and leaves garbage there.
+func TestTornTail(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	blocks, _ := w.feed(s, 2, 0, 0)
+	end := s.log.offset
+	check(t, s.Close())
+	path := segmentPath(o.logDir(), 1)
+	whole, err := os.ReadFile(path)
+	check(t, err)
+	start := end - int64(recordHeader+dag.RefSize+len(blocks[7].Bytes()))
+	for cut := start; cut < end; cut++ {
+		for _, tail := range []int64{cut, int64(len(whole))} { // file cut short, or zeros behind
+			torn := make([]byte, tail)
+			copy(torn, whole[:cut])
+			check(t, os.WriteFile(path, torn, 0o600))
+			found, replayed := scanDir(t, w, o)
+			if found.damage != nil || replayed != 7 {
+				t.Fatalf("cut at %d: %d blocks, damage %v", cut, replayed, found.damage)
+			}
+			if got := found.segments[0].tail; int64(got.end) != start || (got.torn > 0) != (cut > start && nonZero(whole[start:cut])) {
+				t.Fatalf("cut at %d of %d to %d: %+v", cut, start, end, got)
+			}
+		}
+	}
+	check(t, os.WriteFile(path, whole[:end-1], 0o600))
+	s, r := w.open(o)
+	if r.Log != LogTorn || r.Report.TornBytes == 0 {
+		t.Fatalf("log %v, report %+v; want torn", r.Log, r.Report)
+	}
+	w.feed(s, 1, 1, 10)
+	check(t, s.Close())
+	if _, r = w.open(o); r.Log != LogWhole || len(r.Blocks) != 12 {
+		t.Fatalf("after the repair: log %v, %d blocks", r.Log, len(r.Blocks))
+	}
+}
+
+func nonZero(b []byte) bool { return strings.Trim(string(b), "\x00") != "" }
+
+func scanDir(t *testing.T, w *network, o Options) (*foundLog, int) {
+	t.Helper()
+	n := 0
+	scan := &logScan{dir: o.logDir(), network: w.committee.Network(), self: o.author(), visit: func(dag.Ref, []byte) error {
+		n++
+		return nil
+	}}
+	found, err := scan.run()
+	check(t, err)
+	return found, n
+}
+
+// TestDamageIsNamed harms the log in every way that a crash does not.
+func TestDamageIsNamed(t *testing.T) {
+	w := newNetwork(t)
+	base := w.options(t.TempDir() + "/data")
+	s, _ := w.create(base)
+	w.feed(s, 30, 4, 30_000) // about 14 MiB: four segments
+	check(t, s.Close())
+	sequences, err := listSegments(base.logDir())
+	check(t, err)
+	if len(sequences) < 3 {
+		t.Fatalf("segments %v, want at least 3", sequences)
+	}
+	at := func(o Options, i int) string { return segmentPath(o.logDir(), sequences[i]) }
+	flip := func(i int, offset int64) func(Options) error {
+		return func(o Options) error { return flipBit(at(o, i), offset) }
+	}
+	n := len(sequences)
+	for name, harm := range map[string]func(Options) error{
+		"header":                     flip(0, 20),
+		"middle of the first":        flip(0, 1<<20),
+		"middle of one between":      flip(1, 1<<20),
+		"middle of the last":         flip(n-1, 10_000),
+		"first record of the last":   flip(n-1, segmentHeader+2),
+		"segment missing":            func(o Options) error { return os.Remove(at(o, n-2)) },
+		"segment cut short":          func(o Options) error { return os.Truncate(at(o, n-2), 2<<20) },
+		"segment without records":    func(o Options) error { return os.Truncate(at(o, n-2), segmentHeader) },
+		"segment under another name": func(o Options) error { return os.Rename(at(o, 0), segmentPath(o.logDir(), 99)) },
+		"strange name":               func(o Options) error { return os.Rename(at(o, 0), filepath.Join(o.logDir(), "7.seg")) },
+		"another author": func(o Options) error {
+			return rewriteHeader(at(o, 0), func(h *header) { h.author = 2 })
+		},
+		"another network": func(o Options) error {
+			return rewriteHeader(at(o, 0), func(h *header) { h.network[0] ^= 1 })
+		},
+		"another log's segment": func(o Options) error {
+			return rewriteHeader(at(o, n-1), func(h *header) { h.chain[0] ^= 1 })
+		},
+		"own block forgotten": func(o Options) error {
+			if err := os.RemoveAll(o.badgerDir()); err != nil {
+				return err
+			}
+			return rewriteHeader(at(o, 0), func(h *header) { h.ownRound = 1000 })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := base
+			o.Dir = duplicate(t, base.Dir)
+			check(t, harm(o))
+			_, _, err := Open(o)
+			var damage *CorruptError
+			if !errors.Is(err, ErrCorrupt) || !errors.As(err, &damage) || !strings.HasPrefix(damage.File, o.logDir()) || damage.Next == "" {
+				t.Fatalf("Open: %v, want a *CorruptError about the log", err)
+			}
+			o.OnDamage = SetDamageAside
+			again, r := w.open(o)
+			if r.Log != LogDamaged || r.Report.Damage == nil {
+				t.Fatalf("log %v, report %+v", r.Log, r.Report)
+			}
+			if _, err := os.Stat(filepath.Join(r.Report.SetAside)); err != nil {
+				t.Fatal(err)
+			}
+			check(t, again.Close())
+			if _, r = w.open(o); r.Log != LogDamaged {
+				t.Fatalf("opened again before an own block: log %v, want damaged", r.Log)
+			}
+		})
+	}
+}
+
+func flipBit(path string, offset int64) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	raw[offset] ^= 4
+	return os.WriteFile(path, raw, 0o600)
+}
+
+func rewriteHeader(path string, change func(*header)) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	h, err := decodeHeader(raw)
+	if err != nil {
+		return err
+	}
+	change(&h)
+	copy(raw, h.encode())
+	return os.WriteFile(path, raw, 0o600)
+}
+
+func TestMissingLog(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, r := w.open(o) // never created
+	if r.Log != LogMissing {
+		t.Fatalf("log %v, want missing", r.Log)
+	}
+	check(t, s.Append(w.layer(1, 1)[1:])) // others' blocks change nothing
+	check(t, s.Close())
+	s, r = w.open(o)
+	if r.Log != LogMissing {
+		t.Fatalf("before an own block: log %v, want missing", r.Log)
+	}
+	check(t, s.Append(w.layer(1, 1)[:1]))
+	check(t, s.Close())
+	if _, r = w.open(o); r.Log != LogWhole {
+		t.Fatalf("after an own block: log %v, want whole", r.Log)
+	}
+}
+
+// TestDamagedBadgerIsNamed flips bits in Badger's value log: reads say so, and open repairs what
+// the log still has.
+func TestDamagedBadgerIsNamed(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	blocks, _ := w.feed(s, 6, 2, 4000)
+	check(t, s.Close())
+	files, err := filepath.Glob(filepath.Join(o.badgerDir(), "*.vlog"))
+	check(t, err)
+	raw, err := os.ReadFile(files[0])
+	check(t, err)
+	at := strings.Index(string(raw), string(blocks[3].Bytes()))
+	if at < 0 {
+		t.Fatal("the block is not in the value log")
+	}
+	check(t, flipBit(files[0], int64(at+len(blocks[3].Bytes())-1))) // its signature
+
+	s, r := w.open(o)
+	if r.Report.Replayed == 0 {
+		t.Fatal("nothing was repaired from the log")
+	}
+	forget(s)
+	if got, found, err := s.Block(blocks[3].Ref()); err != nil || !found || got.Ref() != blocks[3].Ref() {
+		t.Fatalf("repaired block: %v, %v", found, err)
+	}
+	key := blockKey(blocks[5].Ref())
+	harm := s.badger.batch()
+	check(t, harm.set(key, blocks[6].Bytes()))
+	check(t, harm.flush())
+	if _, _, err := s.BlockBytes(blocks[5].Ref()); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("another block under its key: %v, want %v", err, ErrCorrupt)
+	}
+	if _, _, err := s.BlocksInRounds(1, 6, 1<<20); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("its round: %v, want %v", err, ErrCorrupt)
+	}
+}
+
+func TestLogIsRecycled(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	for range 6 { // 6 x 6 MiB through segments of 4 MiB
+		w.feed(s, 12, 4, 30_000)
+		copied(t, s)
+		for s.log.confirmed.Load() < s.log.appended {
+			<-o.tick()
+		}
+	}
+	sequences, err := listSegments(o.logDir())
+	check(t, err)
+	if last := sequences[len(sequences)-1]; last < 8 || len(sequences) > keptSegments+3 || sequences[0] == 1 {
+		t.Fatalf("segments %v, want the newest few of at least 8", sequences)
+	}
+	check(t, s.Close())
+	_, r := w.open(o)
+	if r.Log != LogWhole || r.OwnLast.Round() != 72 {
+		t.Fatalf("log %v, own last %v", r.Log, r.OwnLast.Ref())
+	}
+}
