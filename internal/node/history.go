@@ -1,0 +1,66 @@
+package node
+
+import (
+	"context"
+	"sync"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/rollupapi"
+	"github.com/dunlin-network/dunlin/store"
+)
+
+// history is the store as the API reads it, with a bell that rings at every commit. It is safe for
+// concurrent use.
+type history struct {
+	store *store.Store
+	mu    sync.Mutex
+	bell  chan struct{} // closed and replaced at the next commit
+}
+
+func newHistory(s *store.Store) *history { return &history{store: s, bell: make(chan struct{})} }
+
+// announce wakes everybody who waits for a commit.
+func (h *history) announce() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	close(h.bell)
+	h.bell = make(chan struct{})
+}
+
+// Heads says how far the history reaches.
+func (h *history) Heads() rollupapi.Heads {
+	return rollupapi.Heads{Committed: h.store.Head().Index, Earliest: h.store.Earliest()}
+}
+
+// Commit reads one commit with its bodies.
+func (h *history) Commit(i dag.CommitIndex) (*ordering.Commit, bool, error) { return h.store.Commit(i) }
+
+// Lookup finds where an id was committed.
+func (h *history) Lookup(id crypto.Digest) (rollupapi.Location, bool, error) {
+	at, found, err := h.store.Lookup(id)
+	return rollupapi.Location{Commit: at.Commit, Index: at.Index}, found, err
+}
+
+// Wait blocks until there is a commit after the given one.
+func (h *history) Wait(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error) {
+	for {
+		h.mu.Lock()
+		bell := h.bell
+		h.mu.Unlock()
+		if head := h.store.Head().Index; head > after {
+			return head, nil
+		}
+		select {
+		case <-bell:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// CommitsOfNamespace lists the commits that hold an item of a namespace.
+func (h *history) CommitsOfNamespace(ns dag.Namespace, after dag.CommitIndex, limit int) ([]dag.CommitIndex, error) {
+	return h.store.CommitsOfNamespace(ns, after, limit)
+}

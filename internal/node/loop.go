@@ -1,0 +1,106 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/dunlin-network/dunlin/ordering"
+)
+
+const (
+	// eventQueue is how many local events wait for the loop; submitters block beyond it.
+	eventQueue = 256
+	// maxSteps is how many events the loop takes before it hands out what follows from them.
+	maxSteps = 256
+	// maxUnwritten is how many Readys wait for the writer; the loop blocks beyond them, and with it
+	// everybody who sends to it.
+	maxUnwritten = 4
+)
+
+// loop is the only goroutine that touches the engine. It turns events into Readys for the writer.
+type loop struct {
+	engine *ordering.Engine
+	start  time.Time
+	inbox  chan ordering.Event
+	out    chan<- ordering.Ready
+	status atomic.Pointer[ordering.Status]
+}
+
+func newLoop(e *ordering.Engine, out chan<- ordering.Ready, start time.Time) *loop {
+	l := &loop{engine: e, start: start, inbox: make(chan ordering.Event, eventQueue), out: out}
+	l.publish()
+	return l
+}
+
+// put hands an event to the loop and blocks while its queue is full. It reports false if ctx ended
+// first.
+func (l *loop) put(ctx context.Context, ev ordering.Event) bool {
+	select {
+	case l.inbox <- ev:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// run drives the engine until ctx ends or the engine reports a fault; it closes the writer's inbox.
+func (l *loop) run(ctx context.Context, network <-chan ordering.Event) error {
+	defer close(l.out)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var ev ordering.Event
+		select {
+		case ev = <-network:
+		case ev = <-l.inbox:
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil
+		}
+		l.tick(time.Now())
+		for steps := 0; ev != nil && steps < maxSteps; steps++ {
+			l.engine.Step(ev)
+			ev = l.next(network)
+		}
+		ready := l.engine.Ready()
+		l.publish()
+		if ready.Fault != nil {
+			return fmt.Errorf("order: %w; stop all nodes and compare their commit digests before going on", ready.Fault)
+		}
+		if hasWork(&ready) {
+			select {
+			case l.out <- ready:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		timer.Reset(time.Until(l.start.Add(ready.WakeAt)))
+	}
+}
+
+// next is an event that is there without waiting, nil for none.
+func (l *loop) next(network <-chan ordering.Event) ordering.Event {
+	select {
+	case ev := <-network:
+		return ev
+	case ev := <-l.inbox:
+		return ev
+	default:
+		return nil
+	}
+}
+
+func (l *loop) tick(now time.Time) {
+	l.engine.Step(ordering.Tick{Now: now.Sub(l.start), Wall: uint64(max(now.UnixMilli(), 0))})
+}
+
+func (l *loop) publish() {
+	s := l.engine.Status()
+	l.status.Store(&s)
+}
+
+func hasWork(r *ordering.Ready) bool {
+	return len(r.Persist)+len(r.Broadcast)+len(r.Sends)+len(r.Fetches)+len(r.Commits)+len(r.Outcomes)+len(r.Evidence) > 0
+}

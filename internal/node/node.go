@@ -1,0 +1,188 @@
+// Package node wires one Dunlin node together and runs it: the only event loop that touches the
+// engine, the writer that carries out what the engine asks for, and the views that the API reads.
+// Run is the whole program of `dunlin run`.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/p2p"
+	"github.com/dunlin-network/dunlin/rollupapi"
+	"github.com/dunlin-network/dunlin/store"
+)
+
+// Options says which node to run.
+type Options struct {
+	Home    string
+	Version string // the program's version, for status
+	Logger  *slog.Logger
+}
+
+// Run recovers the node from its home directory, joins the mesh and serves the API until ctx ends
+// or something breaks without which the node must not go on; it blocks. When it returns, all that
+// was acknowledged is on disk. Errors with a Hint method say what to type next.
+func Run(ctx context.Context, o Options) (err error) {
+	home, err := LoadHome(o.Home)
+	if err != nil {
+		return err
+	}
+	n, err := open(home, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.store.Close()) }()
+	listener, err := net.Listen("tcp", home.Config.API.Listen)
+	if err != nil {
+		return &HomeError{fmt.Errorf("serve the API: %w", err), "set api.listen in " + home.Dir + "/" + ConfigFile + " to a free address"}
+	}
+	if n.network, err = n.join(); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	n.log.Info("node_started", "name", home.Config.Name, "role", n.role(), "network", n.committee.Network().Short(),
+		"api", "http://"+listener.Addr().String(), "commit", n.store.Head().Index)
+	err = n.serve(ctx, listener)
+	n.log.Info("node_stopped", "commit", n.store.Head().Index)
+	return err
+}
+
+// node is everything that one running node consists of.
+type node struct {
+	home      *Home
+	version   string
+	log       *slog.Logger
+	started   time.Time
+	committee *dag.Committee
+	registry  *dag.Registry
+	admission *rollupapi.Admission
+	self      dag.Author // or ordering.Observer
+	store     *store.Store
+	loop      *loop
+	writer    *writer
+	history   *history
+	pending   *pending
+	network   *p2p.Network
+}
+
+// open takes the home's store and rebuilds the engine, before any networking.
+func open(home *Home, o Options) (*node, error) {
+	committee, err := home.Genesis.Committee()
+	if err != nil {
+		return nil, fmt.Errorf("open node: %w", err)
+	}
+	n := &node{
+		home: home, version: o.Version, log: o.Logger, started: time.Now(), committee: committee,
+		registry: home.Genesis.Registry(), self: ordering.Observer,
+	}
+	if author, ok := home.Author(); ok {
+		n.self = author
+	}
+	n.admission = rollupapi.NewAdmission(committee.Network(), n.registry, runtime.GOMAXPROCS(0))
+	engine, err := n.recover()
+	if err != nil {
+		return nil, err
+	}
+	n.history = newHistory(n.store)
+	n.pending = newPending()
+	n.writer = newWriter(n)
+	n.loop = newLoop(engine, n.writer.inbox, n.started)
+	return n, nil
+}
+
+// join starts networking.
+func (n *node) join() (*p2p.Network, error) {
+	network, err := p2p.New(p2p.Config{
+		Identity: n.home.Keys.Identity, Committee: n.committee, Listen: n.home.Listen, Peers: n.home.Peers,
+		Blocks: blockSource{n.store}, AdmitTransaction: n.admitGossip, Logger: n.log,
+		Limits: p2p.Limits{Strangers: n.home.Config.Limits.Observers},
+	})
+	if err != nil {
+		return nil, &HomeError{fmt.Errorf("join the mesh: %w", err), "look at p2p.listen in " + n.home.Dir + "/" + ConfigFile}
+	}
+	return network, nil
+}
+
+// serve runs the node's goroutines until ctx ends or one of them breaks. They stop in the order in
+// which work flows, so that what was accepted is carried out.
+func (n *node) serve(ctx context.Context, listener net.Listener) error {
+	inside, stopInside := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopInside()
+	outside, stopOutside := context.WithCancelCause(ctx)
+	defer stopOutside(nil)
+
+	var inner errgroup.Group
+	watch := func(part func() error) {
+		inner.Go(func() error {
+			err := part()
+			if err != nil {
+				stopOutside(err)
+			}
+			return err
+		})
+	}
+	watch(func() error { return n.loop.run(inside, n.network.Events()) })
+	watch(n.writer.run)
+	watch(func() error { n.guardDisk(inside); return nil })
+	watch(func() error { n.relay(inside); return nil })
+
+	err := n.api().Serve(outside, listener)
+	stopInside()
+	err = errors.Join(err, inner.Wait())
+	n.network.Close()
+	return err
+}
+
+// api is the server of the rollup-facing interface.
+func (n *node) api() *rollupapi.Server {
+	return rollupapi.New(rollupapi.Config{
+		Sequencer: n, History: n.history, Watcher: n.history, Node: n, Admission: n.admission,
+		Committee: n.committee, Registry: n.registry, Chain: n.home.Genesis.Chain, Version: n.version, Logger: n.log,
+	})
+}
+
+// diskEvery is how often free disk space is looked at.
+const diskEvery = time.Second
+
+// guardDisk tells the engine when the disk runs full and when there is space again.
+func (n *node) guardDisk(ctx context.Context) {
+	ticker := time.NewTicker(diskEvery)
+	defer ticker.Stop()
+	enough := true
+	for {
+		free, now := n.store.Space()
+		if now != enough {
+			enough = now
+			if !enough {
+				n.log.Error("disk_almost_full", "free_bytes", free, "next", "free space under "+n.home.DataDir()+"; proposing resumes by itself")
+			} else {
+				n.log.Info("disk_has_space_again", "free_bytes", free)
+			}
+			if !n.loop.put(ctx, ordering.DiskSpace{Enough: enough}) {
+				return
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// blockSource serves fetches of other nodes from the store.
+type blockSource struct{ store *store.Store }
+
+func (s blockSource) Block(r dag.Ref) ([]byte, bool, error) { return s.store.BlockBytes(r) }
+
+func (s blockSource) BlocksInRounds(from, to dag.Round, maxBytes int) ([][]byte, dag.Round, error) {
+	return s.store.BlocksInRounds(from, to, maxBytes)
+}

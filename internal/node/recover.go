@@ -1,0 +1,72 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/store"
+)
+
+// recover opens the store and gives the engine that goes on from what the disk holds.
+func (n *node) recover() (*ordering.Engine, error) {
+	var self *dag.Author
+	if n.self != ordering.Observer {
+		self = &n.self
+	}
+	s, found, err := store.Open(store.Options{
+		Dir: n.home.DataDir(), Committee: n.committee, Self: self, Logger: n.log, GCDepth: ordering.GCDepth,
+		MinFree: uint64(n.home.Config.Limits.MinFreeDiskMiB) << 20,
+	})
+	if err != nil {
+		return nil, storeError(err)
+	}
+	engine, err := n.restore(s, found)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("recover from %s: %w", n.home.DataDir(), err), s.Close())
+	}
+	n.store = s
+	n.log.Info("store_opened", "log", found.Log, "commit", s.Head().Index, "blocks", len(found.Blocks),
+		"torn_bytes", found.Report.TornBytes, "replayed", found.Report.Replayed)
+	return engine, nil
+}
+
+func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine, error) {
+	r := ordering.Restored{
+		Head: found.Head, Blocks: found.Blocks, Own: found.OwnLast,
+		LogLost: found.Log == store.LogMissing || found.Log == store.LogDamaged,
+	}
+	head := s.Head().Index
+	for i := head - min(head, dag.ValidityWindow) + 1; i <= head; i++ {
+		c, held, err := s.CommitRecord(i)
+		if err != nil {
+			return nil, err
+		}
+		if !held {
+			return nil, fmt.Errorf("commit %d is missing", i)
+		}
+		r.Window = append(r.Window, c)
+	}
+	if err := s.OwnRecent(func(b *dag.Verified) error { r.OwnRecent = append(r.OwnRecent, b); return nil }); err != nil {
+		return nil, err
+	}
+	slices.Reverse(r.OwnRecent)
+	return ordering.NewEngine(ordering.Config{
+		Committee: n.committee, Registry: n.registry, Self: n.self, Signer: n.home.Keys.Identity,
+		Pool: ordering.PoolLimits{Bytes: n.home.Config.Limits.PoolMiB << 20},
+	}, r)
+}
+
+// storeError adds the next step to what Open says.
+func storeError(err error) error {
+	var corrupt *store.CorruptError
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return &HomeError{err, "stop the process that holds the home, or give this one a home of its own"}
+	case errors.As(err, &corrupt):
+		return &HomeError{err, corrupt.Next}
+	}
+	return err
+}

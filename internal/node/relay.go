@@ -1,0 +1,165 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/p2p"
+)
+
+const (
+	// relayPatience is how many commits a gossiped item may stay out of the order before validators
+	// other than the one chosen for it propose it too.
+	relayPatience = 20
+	// maxRelayed bounds how many gossiped items wait for their chosen validator; more are dropped,
+	// and their observer gossips them again.
+	maxRelayed = 8192
+	// relayEvery is how often the waiting ones are looked at.
+	relayEvery = 200 * time.Millisecond
+	// gossipAgain is how often an observer repeats what it has not seen committed.
+	gossipAgain = 2 * time.Second
+)
+
+// admitGossip checks a gossiped item for p2p, in its goroutines.
+func (n *node) admitGossip(raw []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), gossipAgain)
+	defer cancel()
+	if _, err := n.admission.Encoded(ctx, n.store.Head().Index, raw); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("%w: %w", p2p.ErrNotNow, err)
+		}
+		return err
+	}
+	return nil
+}
+
+// held is a gossiped item that another validator was chosen for.
+type held struct {
+	item  dag.Item
+	since dag.CommitIndex
+}
+
+// relay takes what observers gossip: one validator, chosen by the item's id over the active set,
+// proposes it; the others do if it stays out of the order.
+func (n *node) relay(ctx context.Context) {
+	ticker := time.NewTicker(relayEvery)
+	defer ticker.Stop()
+	hasher := dag.NewItemHasher(n.committee.Network())
+	waiting := make(map[crypto.Digest]held)
+	for {
+		select {
+		case g := <-n.network.Transactions():
+			item, err := hasher.Decode(g.Raw)
+			if err != nil || n.self == ordering.Observer {
+				continue
+			}
+			if n.chosen(item.ID) == n.self {
+				n.propose(ctx, item)
+			} else if len(waiting) < maxRelayed {
+				waiting[item.ID] = held{item, n.store.Head().Index}
+			}
+		case <-ticker.C:
+			n.retake(ctx, waiting)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// retake proposes held items that have waited long enough, and forgets those that were committed.
+func (n *node) retake(ctx context.Context, waiting map[crypto.Digest]held) {
+	head := n.store.Head().Index
+	for id, h := range waiting {
+		_, committed, err := n.store.Lookup(id)
+		if err == nil && !committed && head < h.since+relayPatience {
+			continue
+		}
+		delete(waiting, id)
+		if err == nil && !committed {
+			n.propose(ctx, h.item)
+		}
+	}
+}
+
+// propose submits an item that nobody here waits for.
+func (n *node) propose(ctx context.Context, item dag.Item) {
+	n.loop.put(ctx, ordering.Submitted{Ticket: noTicket, Items: []dag.Item{item}})
+}
+
+// noTicket marks submissions without anybody who waits; pending gives out tickets from 1 on.
+const noTicket = 0
+
+// chosen is the active validator that an id falls to.
+func (n *node) chosen(id crypto.Digest) dag.Author {
+	active := n.loop.status.Load().Active
+	return active[binary.BigEndian.Uint64(id[:8])%uint64(len(active))]
+}
+
+// submitByGossip gossips items until the order holds them.
+func (n *node) submitByGossip(ctx context.Context, items []dag.Item) ([]ordering.Outcome, error) {
+	outcomes := make([]ordering.Outcome, len(items))
+	again := time.NewTicker(gossipAgain)
+	defer again.Stop()
+	for {
+		missing := 0
+		for i := range items {
+			if outcomes[i].State != 0 {
+				continue
+			}
+			at, found, err := n.store.Lookup(items[i].ID)
+			switch {
+			case err != nil:
+				return nil, fmt.Errorf("submit: %w", err)
+			case found:
+				outcomes[i] = ordering.Outcome{Index: i, ID: items[i].ID, State: ordering.Committed, Commit: at.Commit}
+			default:
+				missing++
+				if err := n.network.PublishTransaction(ctx, items[i].Raw); err != nil {
+					return nil, fmt.Errorf("submit: %w", err)
+				}
+			}
+		}
+		if missing == 0 {
+			return outcomes, nil
+		}
+		if err := n.untilCommitted(ctx, items, outcomes, again.C); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// untilCommitted waits until it is time to gossip again, or until all items are in the order.
+func (n *node) untilCommitted(ctx context.Context, items []dag.Item, outcomes []ordering.Outcome, again <-chan time.Time) error {
+	head := n.store.Head().Index
+	for {
+		news := make(chan error, 1)
+		waitCtx, cancel := context.WithCancel(ctx)
+		go func() { _, err := n.history.Wait(waitCtx, head); news <- err }()
+		select {
+		case <-again:
+			cancel()
+			<-news
+			return nil
+		case err := <-news:
+			cancel()
+			if err != nil {
+				return fmt.Errorf("submit: %w", err)
+			}
+		}
+		head = n.store.Head().Index
+		missing := false
+		for i := range items {
+			_, found, err := n.store.Lookup(items[i].ID)
+			missing = missing || err != nil || (!found && outcomes[i].State == 0)
+		}
+		if !missing {
+			return nil
+		}
+	}
+}
