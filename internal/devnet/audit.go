@@ -1,0 +1,199 @@
+package devnet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+)
+
+// Times of the check at the end.
+const (
+	drainPatience = time.Minute            // for acknowledged transactions to be committed everywhere
+	drainEvery    = 500 * time.Millisecond // between two looks
+	maxExpiryAsks = 1000                   // missing transactions that a node is asked about
+)
+
+// reading is one node's order, read back from genesis.
+type reading struct {
+	name     string
+	endpoint *endpoint
+
+	cursor  string
+	digests []crypto.Digest // of commit 1, 2, ...
+	round   uint64          // of the last commit
+	keys    []key           // of all items, in order
+	fault   error           // the node serves something impossible
+}
+
+// readTo reads on up to a commit that the node has.
+func (r *reading) readTo(ctx context.Context, commit uint64) error {
+	for r.fault == nil && uint64(len(r.digests)) < commit {
+		var err error
+		r.cursor, err = r.endpoint.follow(ctx, r.cursor, func(m *dunlinv1.StreamResponse) bool {
+			r.take(m)
+			return r.fault != nil || uint64(len(r.digests)) >= commit
+		})
+		if err != nil {
+			return fmt.Errorf("read back %s: %w", r.name, err)
+		}
+	}
+	return r.fault
+}
+
+func (r *reading) take(m *dunlinv1.StreamResponse) {
+	for _, item := range m.GetItems().GetItems() {
+		k, ok := keyOf(item.GetTxId())
+		if !ok {
+			r.fault = fmt.Errorf("%s serves an item of commit %d without an id", r.name, item.GetCommit())
+			return
+		}
+		r.keys = append(r.keys, k)
+	}
+	commit := m.GetCommit()
+	if commit == nil {
+		return
+	}
+	if want := uint64(len(r.digests)) + 1; commit.GetIndex() != want || len(commit.GetDigest()) != crypto.DigestSize {
+		r.fault = fmt.Errorf("%s serves commit %d where %d is next", r.name, commit.GetIndex(), want)
+		return
+	}
+	r.digests = append(r.digests, crypto.Digest(commit.GetDigest()))
+	r.round = commit.GetRound()
+}
+
+// duplicates is how many items stand in the order again.
+func (r *reading) duplicates() uint64 {
+	sorted := slices.Clone(r.keys)
+	slices.Sort(sorted)
+	return uint64(len(sorted) - len(slices.Compact(sorted)))
+}
+
+// missing lists the ids that are not in the order.
+func (r *reading) missing(ids []crypto.Digest) []crypto.Digest {
+	sorted := slices.Clone(r.keys)
+	slices.Sort(sorted)
+	var out []crypto.Digest
+	for _, id := range ids {
+		k, _ := keyOf(id[:])
+		if _, found := slices.BinarySearch(sorted, k); !found {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// disagreement says where two orders first differ; empty if nowhere up to the shorter one's end.
+func disagreement(readings []*reading) string {
+	first := readings[0]
+	for _, r := range readings[1:] {
+		for i := range min(len(first.digests), len(r.digests)) {
+			if first.digests[i] != r.digests[i] {
+				return fmt.Sprintf("commit %d: %s has %s, %s has %s", i+1, first.name, first.digests[i].Short(), r.name, r.digests[i].Short())
+			}
+		}
+	}
+	return ""
+}
+
+// finding is the outcome of the check.
+type finding struct {
+	commits, rounds          uint64
+	committed, lost, expired uint64
+	duplicates               uint64
+	agreement                bool
+	disagreement             string
+	unreachable              []string
+}
+
+// audit reads the order back from every node that answers until all ids are found in all of them
+// or drainPatience is over, and compares.
+func audit(ctx context.Context, nodes []Node, endpoints []*endpoint, ids []crypto.Digest) (finding, error) {
+	var f finding
+	var readings []*reading
+	for i, e := range endpoints {
+		if _, err := e.node(ctx); err != nil {
+			f.unreachable = append(f.unreachable, nodes[i].Name)
+			continue
+		}
+		readings = append(readings, &reading{name: nodes[i].Name, endpoint: e, cursor: "genesis"})
+	}
+	if len(readings) == 0 {
+		return f, fmt.Errorf("check the order: no node answers")
+	}
+	missing, err := drain(ctx, readings, ids)
+	if err != nil {
+		return f, err
+	}
+	f.disagreement = disagreement(readings)
+	f.agreement = f.disagreement == ""
+	for _, r := range readings {
+		f.commits = max(f.commits, uint64(len(r.digests)))
+		f.rounds = max(f.rounds, r.round)
+		f.duplicates = max(f.duplicates, r.duplicates())
+	}
+	f.expired = expired(ctx, readings[0].endpoint, missing)
+	f.lost = uint64(len(missing)) - f.expired
+	f.committed = uint64(len(ids) - len(missing))
+	return f, nil
+}
+
+// drain reads all nodes up to the commit that all have, again and again, and returns the ids that
+// are missing in the node that misses most.
+func drain(ctx context.Context, readings []*reading, ids []crypto.Digest) ([]crypto.Digest, error) {
+	deadline := time.Now().Add(drainPatience)
+	for {
+		head, err := commonHead(ctx, readings)
+		if err != nil {
+			return nil, err
+		}
+		var group errgroup.Group
+		for _, r := range readings {
+			group.Go(func() error { return r.readTo(ctx, head) })
+		}
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+		var worst []crypto.Digest
+		for _, r := range readings {
+			if missing := r.missing(ids); len(missing) > len(worst) {
+				worst = missing
+			}
+		}
+		if len(worst) == 0 || time.Now().After(deadline) || ctx.Err() != nil {
+			return worst, ctx.Err()
+		}
+		pause(ctx, drainEvery)
+	}
+}
+
+func commonHead(ctx context.Context, readings []*reading) (uint64, error) {
+	var head uint64
+	for i, r := range readings {
+		answer, err := r.endpoint.node(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("ask %s for its newest commit: %w", r.name, err)
+		}
+		if committed := answer.GetWatermarks().GetCommitted(); i == 0 || committed < head {
+			head = committed
+		}
+	}
+	return head, nil
+}
+
+// expired counts the ids that a node proves to be past their time.
+func expired(ctx context.Context, e *endpoint, ids []crypto.Digest) uint64 {
+	var n uint64
+	for _, id := range ids[:min(len(ids), maxExpiryAsks)] {
+		answer, err := e.status.Get(ctx, &dunlinv1.GetRequest{Id: id[:]})
+		if err == nil && answer.GetState() == dunlinv1.State_STATE_EXPIRED {
+			n++
+		}
+	}
+	return n
+}

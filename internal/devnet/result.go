@@ -1,0 +1,121 @@
+package devnet
+
+import (
+	"crypto/rand"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/dunlin-network/dunlin/crypto"
+)
+
+// Result is what a devnet found out. Its JSON is what `dunlin devnet --json` prints.
+type Result struct {
+	Validators   int               `json:"validators"`
+	Commits      uint64            `json:"commits"`      // of the longest order read back
+	Rounds       uint64            `json:"rounds"`       // the last committed round
+	Submitted    uint64            `json:"submitted"`    // transactions offered to validators
+	Acknowledged uint64            `json:"acknowledged"` // of them, promised by a validator
+	Refused      uint64            `json:"refused"`      // of them, refused with a reason
+	Unanswered   uint64            `json:"unanswered"`   // of them, neither: the node went away
+	Unsent       uint64            `json:"unsent"`       // due, but never offered: the network was too slow
+	Reasons      map[string]uint64 `json:"reasons,omitempty"`
+	Committed    uint64            `json:"committed"` // acknowledged ones that stand in every order
+	Expired      uint64            `json:"expired"`   // acknowledged ones that provably can't be committed any more
+	Lost         uint64            `json:"lost"`      // acknowledged ones that are neither
+	Duplicates   uint64            `json:"duplicates"`
+	Unchecked    uint64            `json:"unchecked"` // acknowledged beyond what the check holds in memory
+	Agreement    bool              `json:"agreement"` // all commit digests of all nodes are equal
+	Disagreement string            `json:"disagreement,omitempty"`
+	Unreachable  []string          `json:"unreachable,omitempty"` // nodes whose order was not read back
+	Latency      Latency           `json:"latency_ms"`
+	Seconds      float64           `json:"seconds"`       // of load
+	PerSecond    float64           `json:"tx_per_second"` // committed over the load's seconds
+	NodeCPU      float64           `json:"node_cpu_seconds"`
+	LoadCPU      float64           `json:"load_cpu_seconds"` // of this program itself
+	Calibration  Calibration       `json:"calibration"`
+	API          []string          `json:"api"`
+	Directory    string            `json:"directory"`
+}
+
+// Latency is from when a transaction was due to be sent until it was seen in a committed round on
+// the stream of the node that took it. A sample that was never seen does not count.
+type Latency struct {
+	P50     float64 `json:"p50"` // milliseconds
+	P99     float64 `json:"p99"`
+	Samples uint64  `json:"samples"`
+}
+
+// Calibration tells how fast the machine is: ed25519 signatures that one core verifies one by one
+// in a second, before the network started and after it stopped.
+type Calibration struct {
+	Before float64 `json:"ed25519_verify_per_second_before"`
+	After  float64 `json:"ed25519_verify_per_second_after"`
+}
+
+// Fault says why the network did not do what it must; nil if it did.
+func (r *Result) Fault() error {
+	switch {
+	case !r.Agreement:
+		return fmt.Errorf("validators disagree: %s", r.Disagreement)
+	case r.Lost > 0:
+		return fmt.Errorf("%d acknowledged transactions are lost", r.Lost)
+	case r.Duplicates > 0:
+		return fmt.Errorf("%d transactions were ordered twice", r.Duplicates)
+	case r.Commits == 0:
+		return fmt.Errorf("nothing was committed")
+	case r.Submitted > 0 && r.Acknowledged == 0:
+		return fmt.Errorf("no validator acknowledged any of %d transactions", r.Submitted)
+	}
+	return nil
+}
+
+func (r *Result) fill(f finding, l *ledger, watches []*watch, load time.Duration) {
+	r.Commits, r.Rounds = f.commits, f.rounds
+	r.Committed, r.Lost, r.Expired, r.Duplicates = f.committed, f.lost, f.expired, f.duplicates
+	r.Agreement, r.Disagreement, r.Unreachable = f.agreement, f.disagreement, f.unreachable
+	l.mu.Lock()
+	r.Submitted, r.Acknowledged, r.Refused = l.submitted, l.acknowledged, l.refused
+	r.Unanswered, r.Unsent, r.Reasons = l.unanswered, l.unsent, l.reasons
+	r.Unchecked = l.acknowledged - uint64(len(l.ids))
+	l.mu.Unlock()
+	var h histogram
+	for _, w := range watches {
+		w.latency(&h)
+	}
+	r.Latency = Latency{milliseconds(h.quantile(0.5)), milliseconds(h.quantile(0.99)), h.total}
+	r.Seconds = load.Seconds()
+	if r.Seconds > 0 {
+		r.PerSecond = float64(r.Committed) / r.Seconds
+	}
+}
+
+// calibrationTime is long enough to be right to a few per cent and short enough not to be noticed.
+const calibrationTime = 200 * time.Millisecond
+
+// calibrate measures the machine for calibrationTime.
+func calibrate() (float64, error) {
+	key, err := crypto.GenerateIdentityKey(rand.Reader)
+	if err != nil {
+		return 0, fmt.Errorf("calibrate: %w", err)
+	}
+	digest := crypto.Hash(crypto.DomainBlock, []byte("calibration"))
+	signature := key.Sign(crypto.DomainBlock, digest)
+	start, n := time.Now(), 0
+	for time.Since(start) < calibrationTime {
+		if !key.Public().Verify(crypto.DomainBlock, digest, signature) {
+			panic("devnet: own signature does not hold")
+		}
+		n++
+	}
+	return float64(n) / time.Since(start).Seconds(), nil
+}
+
+// ownCPU is the processor time of this process so far, in seconds.
+func ownCPU() float64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
+}
