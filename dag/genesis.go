@@ -67,7 +67,10 @@ func DecodeGenesis(raw []byte) (*Genesis, error) {
 	if err := g.Check(); err != nil {
 		return nil, err
 	}
-	return g, sameText(raw, g.Encode())
+	if err := sameText(raw, g.Encode()); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // sameText finds what the decoder overlooks: repeated fields, fields in another order or case,
