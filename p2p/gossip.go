@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -123,7 +122,7 @@ func (g *gossip) checkBlock(_ context.Context, from peer.ID, m *pubsub.Message) 
 	if from == g.n.host.ID() {
 		return pubsub.ValidationAccept
 	}
-	v, err := dag.Verify(g.n.cfg.Committee, slices.Clone(m.Data))
+	v, err := dag.Verify(g.n.cfg.Committee, m.Data)
 	if err != nil {
 		g.n.count.gossipRejected.Add(1)
 		return pubsub.ValidationReject

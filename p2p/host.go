@@ -18,7 +18,8 @@ import (
 )
 
 // newHost starts libp2p with the two transports and none of the services that a node with a known
-// address does not need: no relay, hole punching, NAT detection or address discovery.
+// address does not need: no relay, hole punching, NAT detection or address discovery. It does not
+// listen yet, so that nobody connects before the protocols have their handlers.
 func newHost(cfg *Config, g *gate) (host.Host, error) {
 	private, err := privateKey(cfg.Identity)
 	if err != nil {
@@ -31,7 +32,7 @@ func newHost(cfg *Config, g *gate) (host.Host, error) {
 	h, err := libp2p.New(
 		libp2p.Identity(private),
 		libp2p.UserAgent("dunlin"),
-		libp2p.ListenAddrs(cfg.Listen...),
+		libp2p.NoListenAddrs,
 		// Two nodes that dial each other from the ports that they listen on would open one TCP
 		// connection with two dialling ends.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
@@ -44,7 +45,6 @@ func newHost(cfg *Config, g *gate) (host.Host, error) {
 		libp2p.WithDialTimeout(cfg.Limits.DialTimeout),
 		libp2p.UDPBlackHoleSuccessCounter(nil),
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
-		libp2p.DisableRelay(),
 		libp2p.ForceReachabilityPublic(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.Ping(false),

@@ -130,10 +130,15 @@ func (n *Network) start() error {
 	n.host.SetStreamHandler(n.names.push, n.handlePush)
 	n.host.SetStreamHandler(n.names.fetch, n.handleFetch)
 	n.host.Network().Notify(&notifiee{n})
+	if len(n.cfg.Listen) > 0 {
+		if err := n.host.Network().Listen(n.cfg.Listen...); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+	}
 	for _, r := range remotes {
 		n.spawn(func() { n.attend(r) })
 	}
-	n.log.Info("network_listening", "peer", n.host.ID(), "addrs", n.host.Addrs())
+	n.log.Info("network_listening", "peer", n.host.ID(), "addrs", n.Addrs())
 	return nil
 }
 
@@ -210,8 +215,15 @@ func (n *Network) spawn(f func()) bool {
 // ID is this node's libp2p id.
 func (n *Network) ID() peer.ID { return n.host.ID() }
 
-// Addrs is where this node listens, with the ports that it got.
-func (n *Network) Addrs() []ma.Multiaddr { return n.host.Addrs() }
+// Addrs is where this node listens, with the ports that it got and on all interfaces where it
+// was told to listen on all.
+func (n *Network) Addrs() []ma.Multiaddr {
+	addrs, err := n.host.Network().InterfaceListenAddresses()
+	if err != nil { // the interfaces cannot be listed
+		return n.host.Network().ListenAddresses()
+	}
+	return addrs
+}
 
 // Events delivers what happens, in the order in which it happened per peer. Nothing of a peer
 // comes before its PeerConnected. A full channel makes only the readers of peers wait.

@@ -207,16 +207,22 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// exchange broadcasts a block from each node and waits until all others have it.
+// exchange broadcasts blocks from each node until all others have got one: a connection that is
+// replaced just then takes a block with it, of which PeerDisconnected tells the engine.
 func exchange(t *testing.T, c *dag.Committee, nodes []*node, salt uint64) {
 	t.Helper()
 	for _, n := range nodes {
-		b := block(t, c, dag.Author(n.index), salt, 100)
-		n.Broadcast(b)
 		for _, o := range nodes {
-			if o != n {
-				eventually(t, "block after reconnect", func() bool { return o.has(b.Ref()) })
+			if o == n {
+				continue
 			}
+			eventually(t, "block after reconnect", func() bool {
+				salt++
+				b := block(t, c, dag.Author(n.index), salt, 100)
+				n.Broadcast(b)
+				time.Sleep(10 * time.Millisecond)
+				return o.has(b.Ref())
+			})
 		}
 	}
 }
