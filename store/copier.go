@@ -206,8 +206,8 @@ func (c *copier) stop() {
 }
 
 // setBlock adds a block, and its mark if it is an own one.
-func setBlock(w *batch, self *dag.Author, ref dag.Ref, raw []byte) error {
-	if self != nil && ref.Author == *self {
+func setBlock(w *batch, self dag.Author, ref dag.Ref, raw []byte) error {
+	if ref.Author == self {
 		if err := w.mark(ownKey(ref)); err != nil {
 			return err
 		}

@@ -112,8 +112,7 @@ func (w *network) commit(bodies []*dag.Verified) *ordering.Commit {
 
 // options are those of a small store of validator 0 in dir. The copier's timer is quick.
 func (w *network) options(dir string) Options {
-	self := dag.Author(0)
-	return Options{Dir: dir, Committee: w.committee, Self: &self, SegmentBytes: minSegment, SyncEvery: time.Millisecond, MinFree: 1}
+	return Options{Dir: dir, Committee: w.committee, SegmentBytes: minSegment, SyncEvery: time.Millisecond, MinFree: 1}
 }
 
 func (w *network) create(o Options) (*Store, *Recovery) {

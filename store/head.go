@@ -6,7 +6,6 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
-	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 )
@@ -77,19 +76,8 @@ func (l *loader) findHead() error {
 	}
 	l.beyond, l.recovery.Report.Unchained = h.beyond, len(h.beyond)
 	l.recovery.Head = h.head
-	if h.head == nil || h.head.Index == firstCommit {
-		return nil
-	}
-	raw, found, err := l.badger.get(commitKey(h.head.Index - 1))
-	if err != nil || !found {
-		return err
-	}
-	previous, err := decodeStoredCommit(l.badger.dir, h.head.Index-1, raw)
-	if err != nil {
-		return err
-	}
-	if depth := l.options.GCDepth; previous.Round > depth {
-		l.recovery.GCRound = previous.Round - depth
+	if depth := l.options.GCDepth; h.head != nil && h.head.Round > depth {
+		l.recovery.GCRound = h.head.Round - depth
 	}
 	return nil
 }
@@ -100,87 +88,4 @@ func (l *loader) decode(item *badger.Item) (*ordering.Commit, error) {
 		return nil, err
 	}
 	return decodeStoredCommit(l.badger.dir, dag.CommitIndex(lastNumber(item.Key())), raw)
-}
-
-// RecentAccepted calls fn for the newest dag.ValidityWindow commits, oldest first, with the ids that
-// each accepted, in order: what the dedupe window must hold again after a restart. It checks that
-// the commits chain. It reads the disk; an error of fn ends it.
-func (s *Store) RecentAccepted(fn func(dag.CommitIndex, []crypto.Digest) error) error {
-	head := s.Head()
-	from := firstCommit
-	if head.Index > dag.ValidityWindow {
-		from = head.Index - dag.ValidityWindow + 1
-	}
-	var previous *ordering.Commit
-	for i := from; i <= head.Index; i++ {
-		c, found, err := s.CommitRecord(i)
-		if err != nil {
-			return err
-		}
-		if !found || (previous != nil && c.Previous != previous.Digest) {
-			return corruptBadger(s.badger.dir, fmt.Sprintf("commit %d is missing or does not continue the one before", i))
-		}
-		previous = c
-		ids := make([]crypto.Digest, len(c.Accepted))
-		for j := range ids {
-			ids[j] = c.Accepted[j].ID
-		}
-		if err := fn(i, ids); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// OwnRecent calls fn for the own blocks, newest first, whose items the dedupe window may not have
-// settled yet: those made when the newest commit was at most dag.ValidityWindow behind today's. It
-// is for the time after Open, when uncommitted own transactions return to the pool. It reads the
-// disk; an error of fn ends it.
-func (s *Store) OwnRecent(fn func(*dag.Verified) error) error {
-	if s.options.Self == nil {
-		return nil
-	}
-	from := last(prefixOwn)
-	for {
-		refs, err := s.ownBefore(from)
-		if err != nil || len(refs) == 0 {
-			return err
-		}
-		for _, ref := range refs {
-			b, found, err := s.Block(ref)
-			if err != nil {
-				return err
-			}
-			if !found {
-				return corruptBadger(s.badger.dir, fmt.Sprintf("own block %v is missing", ref))
-			}
-			if b.Block().LastCommit.Index+dag.ValidityWindow < s.Head().Index {
-				return nil
-			}
-			if err := fn(b); err != nil {
-				return err
-			}
-		}
-		from = ownKey(refs[len(refs)-1])
-	}
-}
-
-// ownPage is how many own refs are read in one go.
-const ownPage = 256
-
-// ownBefore gives the next own refs below a key, newest first.
-func (s *Store) ownBefore(from []byte) (refs []dag.Ref, err error) {
-	err = s.reading(func() error {
-		return s.badger.each([]byte{prefixOwn}, from, descending, func(item *badger.Item) error {
-			if string(item.Key()) == string(from) {
-				return nil
-			}
-			refs = append(refs, refOfOwnKey(item.Key(), *s.options.Self))
-			if len(refs) == ownPage {
-				return errStop
-			}
-			return nil
-		})
-	})
-	return refs, err
 }

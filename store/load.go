@@ -79,7 +79,7 @@ func Create(o Options) error {
 			return fmt.Errorf("create store: %w: %s", ErrExists, dir)
 		}
 	}
-	log, err := beginLog(o.files, o.logDir(), o.SegmentBytes, o.Committee.Network(), o.author(), originFresh)
+	log, err := beginLog(o.files, o.logDir(), o.SegmentBytes, o.Committee.Network(), o.Self, originFresh)
 	if err != nil {
 		return fmt.Errorf("create store: %w", err)
 	}
@@ -174,7 +174,7 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 func (l *loader) identify() error {
 	network := l.options.Committee.Network()
 	want := append([]byte{1}, network[:]...)
-	want = append(want, byte(l.options.author()>>24), byte(l.options.author()>>16), byte(l.options.author()>>8), byte(l.options.author()))
+	want = append(want, byte(l.options.Self>>8), byte(l.options.Self))
 	got, found, err := l.badger.get([]byte{prefixIdentity})
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func (l *loader) identify() error {
 func (l *loader) loadLog() error {
 	o := l.options
 	r := &replay{badger: l.badger, self: o.Self}
-	scan := &logScan{dir: o.logDir(), network: o.Committee.Network(), self: o.author(), visit: r.block}
+	scan := &logScan{dir: o.logDir(), network: o.Committee.Network(), self: o.Self, visit: r.block}
 	found, err := scan.run()
 	if err := errors.Join(err, r.finish()); err != nil {
 		return err
@@ -223,6 +223,6 @@ func (l *loader) loadLog() error {
 	if state, forgetful := found.forgetful(); forgetful {
 		l.recovery.Log = state
 	}
-	l.log, err = resumeLog(o.files, o.logDir(), o.SegmentBytes, o.author(), found)
+	l.log, err = resumeLog(o.files, o.logDir(), o.SegmentBytes, o.Self, found)
 	return err
 }

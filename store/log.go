@@ -30,7 +30,7 @@ type blockLog struct {
 	files   filesystem
 	dir     string
 	size    int64 // of a segment, in bytes
-	self    uint32
+	self    dag.Author
 	current file
 	header  header
 	offset  int64 // where the next record goes
@@ -51,7 +51,7 @@ type fullSegment struct {
 }
 
 // beginLog writes the first segment of a new log into dir, which is made.
-func beginLog(files filesystem, dir string, size int64, network crypto.Digest, self uint32, from origin) (*blockLog, error) {
+func beginLog(files filesystem, dir string, size int64, network crypto.Digest, self dag.Author, from origin) (*blockLog, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make log directory: %w", err)
 	}
@@ -93,7 +93,7 @@ func (l *blockLog) begin(h header) error {
 }
 
 // resumeLog goes on behind the last record of a log that scanLog found in order.
-func resumeLog(files filesystem, dir string, size int64, self uint32, found *foundLog) (*blockLog, error) {
+func resumeLog(files filesystem, dir string, size int64, self dag.Author, found *foundLog) (*blockLog, error) {
 	l := &blockLog{files: files, dir: dir, size: size, self: self, own: found.ownRound}
 	last := found.segments[len(found.segments)-1]
 	for _, s := range found.segments[:len(found.segments)-1] {
@@ -146,7 +146,7 @@ func (l *blockLog) append(blocks []*dag.Verified) error {
 		}
 		l.buffer, l.lastCRC = appendBlockRecord(l.buffer, l.header.seed(), uint32(l.synced), b)
 		l.appended++
-		if uint32(b.Author()) == l.self {
+		if b.Author() == l.self {
 			l.own = max(l.own, b.Round())
 		}
 	}

@@ -72,7 +72,7 @@ func FuzzRecords(f *testing.F) {
 }
 
 func FuzzHeader(f *testing.F) {
-	h := header{author: noAuthor, sequence: 1, origin: originFresh}
+	h := header{author: 4, sequence: 1, origin: originFresh}
 	f.Add(h.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := decodeHeader(data)

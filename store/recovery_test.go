@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 )
 
@@ -67,35 +66,27 @@ func TestReopen(t *testing.T) {
 	if r.Head == nil || r.Head.Ref() != w.head || string(r.Head.Resume) != "resume" {
 		t.Fatalf("head %+v, want %v", r.Head, w.head)
 	}
-	if r.GCRound != 14 || r.Report.Replayed != 0 {
-		t.Fatalf("gc round %d, %d replayed; want 14, 0", r.GCRound, r.Report.Replayed)
+	if r.GCRound != 15 || r.Report.Replayed != 0 {
+		t.Fatalf("gc round %d, %d replayed; want 15, 0", r.GCRound, r.Report.Replayed)
 	}
-	if diff := cmp.Diff(append(refsOf(blocks[14*4:]), refsOf(uncommitted)...), refsOf(r.Blocks)); diff != "" {
+	if diff := cmp.Diff(append(refsOf(blocks[15*4:]), refsOf(uncommitted)...), refsOf(r.Blocks)); diff != "" {
 		t.Fatal(diff)
 	}
-	var seen []dag.CommitIndex
-	check(t, s.RecentAccepted(func(i dag.CommitIndex, ids []crypto.Digest) error {
-		seen = append(seen, i)
-		for j, a := range commits[i-1].Accepted {
-			if ids[j] != a.ID {
-				t.Fatalf("commit %d: id %d", i, j)
-			}
+	next := dag.CommitIndex(1)
+	check(t, s.Window(func(c *commitType) error {
+		if c.Ref() != commits[next-1].Ref() || len(c.Accepted) != 8 {
+			t.Fatalf("commit %v at place %d", c.Ref(), next)
 		}
+		next++
 		return nil
 	}))
-	if len(seen) != 20 || seen[0] != 1 {
-		t.Fatalf("commits %v", seen)
+	if next != 21 {
+		t.Fatalf("%d commits, want 20", next-1)
 	}
-	own := 0
-	check(t, s.OwnRecent(func(b *dag.Verified) error {
-		if want := dag.Round(21 - own); b.Round() != want || b.Author() != 0 {
-			t.Fatalf("own block %v, want round %d", b.Ref(), want)
-		}
-		own++
-		return nil
-	}))
-	if own != 21 {
-		t.Fatalf("%d own blocks, want 21", own)
+	own, err := s.OwnUncommitted()
+	check(t, err)
+	if diff := cmp.Diff([]dag.Ref{uncommitted[0].Ref()}, refsOf(own)); diff != "" {
+		t.Fatal(diff)
 	}
 	check(t, s.PutCommits(commits[18:])) // made again by the engine
 	w.feed(s, 3, 1, 10)
@@ -202,7 +193,7 @@ func nonZero(b []byte) bool { return strings.Trim(string(b), "\x00") != "" }
 func scanDir(t *testing.T, w *network, o Options) (*foundLog, int) {
 	t.Helper()
 	n := 0
-	scan := &logScan{dir: o.logDir(), network: w.committee.Network(), self: o.author(), visit: func(dag.Ref, []byte) error {
+	scan := &logScan{dir: o.logDir(), network: w.committee.Network(), self: o.Self, visit: func(dag.Ref, []byte) error {
 		n++
 		return nil
 	}}

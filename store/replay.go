@@ -15,7 +15,7 @@ import (
 // changes nothing.
 type replay struct {
 	badger  *badgerCopy
-	self    *dag.Author
+	self    dag.Author
 	writes  *batch
 	pending int // bytes in writes
 	written int // blocks
@@ -71,7 +71,7 @@ func (r *replay) finish() error {
 // beginLog begins a new log in place of a lost one.
 func (l *loader) beginLog(from origin) (err error) {
 	o := l.options
-	l.log, err = beginLog(o.files, o.logDir(), o.SegmentBytes, o.Committee.Network(), o.author(), from)
+	l.log, err = beginLog(o.files, o.logDir(), o.SegmentBytes, o.Committee.Network(), o.Self, from)
 	return err
 }
 
@@ -100,12 +100,9 @@ func (l *loader) setAside(damage *CorruptError) error {
 
 // ownLast finds the newest own block that Badger has.
 func (l *loader) ownLast() (newest *dag.Verified, err error) {
-	if l.options.Self == nil {
-		return nil, nil
-	}
 	var ref dag.Ref
 	err = l.badger.each([]byte{prefixOwn}, last(prefixOwn), descending, func(item *badger.Item) error {
-		ref = refOfOwnKey(item.Key(), *l.options.Self)
+		ref = refOfOwnKey(item.Key(), l.options.Self)
 		return errStop
 	})
 	if err != nil || ref.Round == 0 {

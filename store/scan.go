@@ -7,6 +7,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
 )
 
 // foundSegment is one segment as it lies on disk.
@@ -40,7 +41,7 @@ func (f *foundLog) forgetful() (LogState, bool) {
 type logScan struct {
 	dir     string
 	network crypto.Digest
-	self    uint32
+	self    dag.Author
 	visit   func(dag.Ref, []byte) error // every good record in order; bytes are valid during the call
 }
 
@@ -72,7 +73,7 @@ func (s *logScan) run() (*foundLog, error) {
 		found.ownRound = max(found.ownRound, h.ownRound)
 		t, err := scanRecords(data, segmentHeader, h.seed(), func(r record) error {
 			ref := r.ref()
-			if uint32(ref.Author) == s.self {
+			if ref.Author == s.self {
 				found.ownRound = max(found.ownRound, ref.Round)
 			}
 			return s.visit(ref, r.block())
@@ -102,7 +103,7 @@ func (s *logScan) admit(found *foundLog, sequence uint64, data []byte) (header, 
 	case h.network != s.network:
 		return h, fmt.Sprintf("log of network %s, this is network %s", h.network.Short(), s.network.Short())
 	case h.author != s.self:
-		return h, fmt.Sprintf("log of validator %d, this is validator %d (%d is an observer)", h.author, s.self, uint32(noAuthor))
+		return h, fmt.Sprintf("log of validator %d, this is validator %d (%d is an observer)", h.author, s.self, ordering.Observer)
 	case h.sequence != sequence:
 		return h, fmt.Sprintf("segment %d under the name of segment %d", h.sequence, sequence)
 	case len(data) > maxSegment:

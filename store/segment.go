@@ -17,16 +17,15 @@ import (
 
 // The header of a segment, integers big-endian:
 //
-//	magic 8 | version 4 | network 32 | author 4 | log id 16 | sequence 8 | origin 1 | own round 8 |
+//	magic 8 | version 4 | network 32 | author 2 | log id 16 | sequence 8 | origin 1 | own round 8 |
 //	previous end 8 | chain 32 | crc32c 4
 const (
 	segmentMagic   = "DUNLINLG"
 	segmentVersion = 1
-	segmentHeader  = 8 + 4 + crypto.DigestSize + 4 + logIDSize + 8 + 1 + 8 + 8 + crypto.DigestSize + 4
+	segmentHeader  = 8 + 4 + crypto.DigestSize + 2 + logIDSize + 8 + 1 + 8 + 8 + crypto.DigestSize + 4
 	logIDSize      = 16
 	segmentSuffix  = ".seg"
 	spareName      = "spare"
-	noAuthor       = 1<<32 - 1
 )
 
 // domainSegment chains each segment to the one before it.
@@ -47,7 +46,7 @@ const (
 // header is what a segment says about itself.
 type header struct {
 	network     crypto.Digest
-	author      uint32 // noAuthor for an observer
+	author      dag.Author // ordering.Observer for an observer
 	logID       [logIDSize]byte
 	sequence    uint64
 	origin      origin
@@ -60,7 +59,7 @@ func (h *header) encode() []byte {
 	b := append(make([]byte, 0, segmentHeader), segmentMagic...)
 	b = binary.BigEndian.AppendUint32(b, segmentVersion)
 	b = append(b, h.network[:]...)
-	b = binary.BigEndian.AppendUint32(b, h.author)
+	b = binary.BigEndian.AppendUint16(b, uint16(h.author))
 	b = append(b, h.logID[:]...)
 	b = binary.BigEndian.AppendUint64(b, h.sequence)
 	b = append(b, byte(h.origin))
@@ -87,7 +86,7 @@ func decodeHeader(b []byte) (header, error) {
 	}
 	r := body[12:]
 	h.network, r = crypto.Digest(r[:32]), r[32:]
-	h.author, r = binary.BigEndian.Uint32(r), r[4:]
+	h.author, r = dag.Author(binary.BigEndian.Uint16(r)), r[2:]
 	h.logID, r = [logIDSize]byte(r[:logIDSize]), r[logIDSize:]
 	h.sequence, r = binary.BigEndian.Uint64(r), r[8:]
 	h.origin, r = origin(r[0]), r[1:]

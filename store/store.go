@@ -29,8 +29,6 @@ const (
 	defaultQueue = 64 << 20
 	// defaultSyncEvery is how often what Badger took is synced.
 	defaultSyncEvery = 100 * time.Millisecond
-	// defaultGCDepth is the engine's garbage-collection depth in rounds.
-	defaultGCDepth = 60
 	// defaultMinFree is twice what Badger may take in one go (two memtables of 16 MiB and a value
 	// log of 256 MiB) with some segments of the log, in bytes.
 	defaultMinFree = 1 << 30
@@ -52,11 +50,11 @@ const (
 type Options struct {
 	Dir       string         // the data directory: LOCK, log and badger lie in it
 	Committee *dag.Committee // of the current epoch; blocks are verified against it
-	Self      *dag.Author    // whose blocks are own blocks; nil for an observer
+	Self      dag.Author     // whose blocks are own blocks, or ordering.Observer
 	Logger    *slog.Logger   // nil for none
 
 	OnDamage DamagePolicy
-	GCDepth  dag.Round // rounds below the newest commit's predecessor that the engine still needs
+	GCDepth  dag.Round // rounds below the newest commit's that the engine still needs; 0 for ordering.GCDepth
 
 	SegmentBytes int64         // size of a log segment
 	CacheBytes   int           // newest blocks and commits held in memory
@@ -73,14 +71,14 @@ func (o *Options) complete() error {
 	if o.Dir == "" || o.Committee == nil {
 		return errors.New("store options: data directory and committee must be given")
 	}
-	if o.Self != nil && !o.Committee.Has(*o.Self) {
-		return fmt.Errorf("store options: author %d of %d", *o.Self, o.Committee.Size())
+	if o.Self != ordering.Observer && !o.Committee.Has(o.Self) {
+		return fmt.Errorf("store options: author %d of %d", o.Self, o.Committee.Size())
 	}
 	o.SegmentBytes = orDefault(o.SegmentBytes, defaultSegment)
 	if o.SegmentBytes < minSegment || o.SegmentBytes > maxSegment {
 		return fmt.Errorf("store options: log segments of %d bytes, want %d to %d", o.SegmentBytes, minSegment, maxSegment)
 	}
-	o.GCDepth = orDefault(o.GCDepth, defaultGCDepth)
+	o.GCDepth = orDefault(o.GCDepth, ordering.GCDepth)
 	o.CacheBytes = orDefault(o.CacheBytes, defaultCache)
 	o.QueueBytes = orDefault(o.QueueBytes, defaultQueue)
 	o.SyncEvery = orDefault(o.SyncEvery, defaultSyncEvery)
@@ -108,14 +106,6 @@ func orDefault[T comparable](v, standard T) T {
 
 func (o *Options) logDir() string    { return filepath.Join(o.Dir, "log") }
 func (o *Options) badgerDir() string { return filepath.Join(o.Dir, "badger") }
-
-// author is Self as the log writes it.
-func (o *Options) author() uint32 {
-	if o.Self == nil {
-		return noAuthor
-	}
-	return uint32(*o.Self)
-}
 
 // Store is one node's storage. Append, Sync, PutCommits and Close are for one goroutine; everything
 // else is safe for concurrent use.
