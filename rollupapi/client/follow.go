@@ -1,0 +1,202 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+)
+
+const (
+	heartbeat    = 2 * time.Second  // asked of the node
+	stallTimeout = 15 * time.Second // without a message the connection is given up: several heartbeats
+	firstPause   = 50 * time.Millisecond
+	longestPause = 2 * time.Second
+)
+
+// Content says how much a stream carries.
+type Content int
+
+// The contents. The zero value is Items.
+const (
+	Items   Content = iota // items whole, and commits
+	IDs                    // items by id, place and namespace, and commits
+	Commits                // commits only
+)
+
+var contents = [...]pb.Content{Items: pb.Content_CONTENT_ITEMS, IDs: pb.Content_CONTENT_IDS, Commits: pb.Content_CONTENT_COMMITS}
+
+// Selection says what to follow.
+type Selection struct {
+	Namespaces []dag.Namespace // none for all
+	Cursor     string          // exclusive: genesis, tip, commit:N or a cursor of an Item or Event; empty for tip
+	Content    Content
+}
+
+// Item is one position of the order.
+type Item struct {
+	Commit     dag.CommitIndex
+	Index      uint32 // within the commit, over all namespaces
+	ID         crypto.Digest
+	Namespace  dag.Namespace // of a bundle: its first leg's
+	Kind       dag.ItemKind
+	Payload    []byte    // of a transaction
+	Legs       []dag.Leg // of a bundle
+	ValidUntil dag.CommitIndex
+	Sender     []byte // none if the envelope is unsigned
+	Signature  []byte
+	Cursor     string // to go on behind this item
+}
+
+// Event is one message of a stream: items of one commit, or a commit behind its last item, or
+// (both empty) the word that there is nothing up to Cursor.
+type Event struct {
+	Cursor string // stands behind the event
+	Head   dag.CommitIndex
+	Items  []Item
+	Commit *pb.CommitHeader
+}
+
+// ErrOrder is wrapped by the error about a node whose stream repeats or goes back.
+var ErrOrder = errors.New("stream out of order")
+
+// Follow calls handle for every item of a namespace (0 for all) behind a cursor, in order, with
+// neither gap nor repetition, until ctx ends, handle returns an error (which Follow returns as it
+// is) or a node refuses for good. When a connection breaks it goes on from where it was, on the
+// next node. It blocks; handle runs on the caller's goroutine.
+func (c *Client) Follow(ctx context.Context, ns dag.Namespace, cursor string, handle func(Item) error) error {
+	s := Selection{Cursor: cursor}
+	if ns != 0 {
+		s.Namespaces = []dag.Namespace{ns}
+	}
+	return c.FollowEvents(ctx, s, func(e Event) error {
+		for i := range e.Items {
+			if err := handle(e.Items[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// FollowEvents is Follow with the stream's own messages, which are cheaper where there are many
+// items. With IDs the items' cursors are empty.
+func (c *Client) FollowEvents(ctx context.Context, s Selection, handle func(Event) error) error {
+	if s.Content < 0 || int(s.Content) >= len(contents) {
+		return fmt.Errorf("follow: there is no content %d", s.Content)
+	}
+	f := &follower{client: c, selection: s, handle: handle}
+	pause := firstPause
+	for {
+		e := c.now()
+		progress, err := f.connection(ctx, e)
+		var stop *handlerError
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.As(err, &stop):
+			return stop.err
+		case err != nil && final(err):
+			return fmt.Errorf("follow: %w", err)
+		case progress:
+			pause = firstPause
+		}
+		c.leave(e)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// handlerError marks what the caller's function returned.
+type handlerError struct{ err error }
+
+// Error is the caller's text.
+func (h *handlerError) Error() string { return h.err.Error() }
+
+// final reports whether no node would answer otherwise.
+func final(err error) bool {
+	var e *Error
+	if errors.Is(err, ErrOrder) {
+		return true
+	}
+	if !errors.As(err, &e) {
+		return false
+	}
+	return !e.Retryable && e.Code != connect.CodeInternal && e.Code != connect.CodeUnavailable
+}
+
+// follower is where one Follow stands.
+type follower struct {
+	client    *Client
+	selection Selection
+	handle    func(Event) error
+
+	commit  dag.CommitIndex // place of the last item
+	index   uint32
+	started bool // whether there was one
+}
+
+// connection follows one node until the stream ends, and says whether anything came.
+func (f *follower) connection(ctx context.Context, e *endpoint) (bool, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stalled := time.AfterFunc(stallTimeout, cancel)
+	defer stalled.Stop()
+	stream, err := e.read.Stream(ctx, &pb.StreamRequest{
+		Namespaces: numbers(f.selection.Namespaces), Cursor: f.selection.Cursor,
+		Content: contents[f.selection.Content], HeartbeatMs: uint32(heartbeat.Milliseconds()),
+	})
+	if err != nil {
+		return false, asError(err)
+	}
+	defer stream.Close()
+	progress := false
+	for stream.Receive() {
+		stalled.Stop() // the caller may take its time
+		progress = true
+		event, err := f.event(stream.Msg())
+		if err != nil {
+			return progress, err
+		}
+		if err := f.handle(event); err != nil {
+			return progress, &handlerError{err}
+		}
+		f.selection.Cursor = event.Cursor
+		stalled.Reset(stallTimeout)
+	}
+	return progress, asError(stream.Err())
+}
+
+// event reads a message and checks that its items go on where the last ones ended.
+func (f *follower) event(m *pb.StreamResponse) (Event, error) {
+	event := Event{Cursor: m.GetCursor(), Head: dag.CommitIndex(m.GetWatermarks().GetCommitted()), Commit: m.GetCommit()}
+	messages := m.GetItems().GetItems()
+	if len(messages) == 0 {
+		return event, nil
+	}
+	event.Items = make([]Item, len(messages))
+	for i, m := range messages {
+		item := &event.Items[i]
+		*item = Item{
+			Commit: dag.CommitIndex(m.GetCommit()), Index: m.GetIndex(), Namespace: dag.Namespace(m.GetNamespace()), Kind: dag.ItemKind(m.GetKind()),
+			Payload: m.GetPayload(), ValidUntil: dag.CommitIndex(m.GetValidUntilCommit()), Sender: m.GetSender(), Signature: m.GetSignature(), Cursor: m.GetCursor(),
+		}
+		copy(item.ID[:], m.GetTxId())
+		for _, l := range m.GetLegs() {
+			item.Legs = append(item.Legs, dag.Leg{Namespace: dag.Namespace(l.GetNamespace()), Payload: l.GetPayload()})
+		}
+		if f.started && (item.Commit < f.commit || item.Commit == f.commit && item.Index <= f.index) {
+			return event, fmt.Errorf("%w: item %d of commit %d behind item %d of commit %d", ErrOrder, item.Index, item.Commit, f.index, f.commit)
+		}
+		f.commit, f.index, f.started = item.Commit, item.Index, true
+	}
+	return event, nil
+}
