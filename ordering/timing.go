@@ -47,7 +47,7 @@ func (m roundMarks) accepted(e *Engine, v *dag.Vertex) {
 	authors := e.graph.Authors(r)
 	switch at, reached := m[r]; {
 	case reached:
-		if e.graph.Clock() <= r+2 && slices.Contains(e.scores.active, v.Author()) {
+		if e.now > 0 && e.graph.Clock() <= r+2 && slices.Contains(e.scores.active, v.Author()) {
 			e.proposer.spread.add(e.now - at)
 		}
 	case authors.Len() >= e.cfg.Committee.Quorum():

@@ -24,7 +24,8 @@ import (
 // Options says which node to run.
 type Options struct {
 	Home    string
-	Version string // the program's version, for status
+	Version string             // the program's version, for status
+	Damage  store.DamagePolicy // what to do about a damaged log
 	Logger  *slog.Logger
 }
 
@@ -87,7 +88,7 @@ func open(home *Home, o Options) (*node, error) {
 		n.self = author
 	}
 	n.admission = rollupapi.NewAdmission(committee.Network(), n.registry, runtime.GOMAXPROCS(0))
-	engine, err := n.recover()
+	engine, err := n.recover(o.Damage)
 	if err != nil {
 		return nil, err
 	}

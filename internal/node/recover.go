@@ -3,21 +3,15 @@ package node
 import (
 	"errors"
 	"fmt"
-	"slices"
 
-	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/store"
 )
 
 // recover opens the store and gives the engine that goes on from what the disk holds.
-func (n *node) recover() (*ordering.Engine, error) {
-	var self *dag.Author
-	if n.self != ordering.Observer {
-		self = &n.self
-	}
+func (n *node) recover(damage store.DamagePolicy) (*ordering.Engine, error) {
 	s, found, err := store.Open(store.Options{
-		Dir: n.home.DataDir(), Committee: n.committee, Self: self, Logger: n.log, GCDepth: ordering.GCDepth,
+		Dir: n.home.DataDir(), Committee: n.committee, Self: n.self, Logger: n.log, OnDamage: damage,
 		MinFree: uint64(n.home.Config.Limits.MinFreeDiskMiB) << 20,
 	})
 	if err != nil {
@@ -38,21 +32,13 @@ func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine,
 		Head: found.Head, Blocks: found.Blocks, Own: found.OwnLast,
 		LogLost: found.Log == store.LogMissing || found.Log == store.LogDamaged,
 	}
-	head := s.Head().Index
-	for i := head - min(head, dag.ValidityWindow) + 1; i <= head; i++ {
-		c, held, err := s.CommitRecord(i)
-		if err != nil {
-			return nil, err
-		}
-		if !held {
-			return nil, fmt.Errorf("commit %d is missing", i)
-		}
-		r.Window = append(r.Window, c)
-	}
-	if err := s.OwnRecent(func(b *dag.Verified) error { r.OwnRecent = append(r.OwnRecent, b); return nil }); err != nil {
+	err := s.Window(func(c *ordering.Commit) error { r.Window = append(r.Window, c); return nil })
+	if err != nil {
 		return nil, err
 	}
-	slices.Reverse(r.OwnRecent)
+	if r.OwnRecent, err = s.OwnUncommitted(); err != nil {
+		return nil, err
+	}
 	return ordering.NewEngine(ordering.Config{
 		Committee: n.committee, Registry: n.registry, Self: n.self, Signer: n.home.Keys.Identity,
 		Pool: ordering.PoolLimits{Bytes: n.home.Config.Limits.PoolMiB << 20},
