@@ -265,3 +265,30 @@ func checkKept(t *rapid.T, kept, written, got []dag.Ref, recycled bool) {
 		t.Fatalf("%d blocks from place %d of %d written, %d synced", len(got), at, len(written), len(kept))
 	}
 }
+
+// TestTornTailIsCleared: what an unfinished write left behind a bad record is gone after the next
+// open, so that no later loss of a sector can bring it back.
+func TestTornTailIsCleared(t *testing.T) {
+	w := newNetwork(t)
+	path := t.TempDir() + "/log"
+	log, err := beginLog(diskFiles{}, path, minSegment, w.committee.Network(), 0, originFresh)
+	check(t, err)
+	check(t, log.append(w.layer(1, 300)))
+	check(t, log.current.Close())
+	name := segmentPath(path, 1)
+	check(t, flipBit(name, segmentHeader+100))
+	scan := &logScan{dir: path, network: w.committee.Network(), visit: func(dag.Ref, []byte) error { return nil }}
+	found, err := scan.run()
+	check(t, err)
+	if got := found.segments[0].tail; got.end != segmentHeader || got.torn == 0 || found.damage != nil {
+		t.Fatalf("tail %+v, damage %v", got, found.damage)
+	}
+	log, err = resumeLog(diskFiles{}, path, minSegment, 0, found)
+	check(t, err)
+	check(t, log.close())
+	raw, err := os.ReadFile(name)
+	check(t, err)
+	if nonZero(raw[segmentHeader:]) {
+		t.Fatal("the torn records are still there")
+	}
+}

@@ -161,6 +161,7 @@ func TestTornTail(t *testing.T) {
 	path := segmentPath(o.logDir(), 1)
 	whole, err := os.ReadFile(path)
 	check(t, err)
+	whole = whole[:end+1000] // most of the segment is zeros
 	start := end - int64(recordHeader+dag.RefSize+len(blocks[7].Bytes()))
 	for cut := start; cut < end; cut++ {
 		for _, tail := range []int64{cut, int64(len(whole))} { // file cut short, or zeros behind

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -280,5 +281,51 @@ func TestClosed(t *testing.T) {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("%s: %v, want %v", name, err, ErrClosed)
 		}
+	}
+}
+
+// TestReadersWhileWriting asks for everything while memory lets go of it all the time.
+func TestReadersWhileWriting(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	o.CacheBytes = 100_000
+	o.runs = runLimits{ids: 60, commits: 10}
+	s, _ := w.create(o)
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if head := s.Head().Index; head > 0 {
+					readAll(t, s, dag.CommitIndex(i)%head+1, head)
+				}
+			}
+		})
+	}
+	w.feed(s, 80, 2, 1000)
+	close(done)
+	readers.Wait()
+}
+
+// readAll reads commit i of at least head in every way. Round and index are the same here.
+func readAll(t *testing.T, s *Store, i, head dag.CommitIndex) {
+	c, found, err := s.Commit(i)
+	if err != nil || !found || len(c.Bodies) != 4 {
+		t.Errorf("commit %d: %v, %v", i, found, err)
+		return
+	}
+	if l, found, err := s.Lookup(c.Accepted[3].ID); err != nil || !found || l.Commit != i {
+		t.Errorf("look up: %v, %v, %v", l, found, err)
+	}
+	if raws, next, err := s.BlocksInRounds(dag.Round(i), dag.Round(head), 1<<30); err != nil || len(raws) != 4*int(head-i+1) || next != dag.Round(head)+1 {
+		t.Errorf("rounds %d to %d: %d blocks, next %d, %v", i, head, len(raws), next, err)
+	}
+	if got, err := s.CommitsOfNamespace(1001, i-1, 1<<20); err != nil || len(got) < int(head-i+1) || got[0] != i {
+		t.Errorf("commits of the namespace after %d: %d, %v", i-1, len(got), err)
 	}
 }
