@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -9,62 +10,71 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dunlin-network/dunlin/crypto"
-	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
 // Times of the check at the end.
 const (
 	drainPatience = time.Minute            // for acknowledged transactions to be committed everywhere
 	drainEvery    = 500 * time.Millisecond // between two looks
+	readPatience  = 5 * time.Minute        // for one node's order
 	maxExpiryAsks = 1000                   // missing transactions that a node is asked about
 )
 
 // reading is one node's order, read back from genesis.
 type reading struct {
-	name     string
-	endpoint *endpoint
+	name   string
+	client *client.Client
 
 	cursor  string
 	digests []crypto.Digest // of commit 1, 2, ...
 	round   uint64          // of the last commit
 	keys    []key           // of all items, in order
-	fault   error           // the node serves something impossible
 }
+
+// errRead ends a stream that has been read far enough.
+var errRead = errors.New("read far enough")
 
 // readTo reads on up to a commit that the node has.
 func (r *reading) readTo(ctx context.Context, commit uint64) error {
-	for r.fault == nil && uint64(len(r.digests)) < commit {
-		var err error
-		r.cursor, err = r.endpoint.follow(ctx, r.cursor, func(m *dunlinv1.StreamResponse) bool {
-			r.take(m)
-			return r.fault != nil || uint64(len(r.digests)) >= commit
-		})
-		if err != nil {
-			return fmt.Errorf("read back %s: %w", r.name, err)
-		}
+	if uint64(len(r.digests)) >= commit {
+		return nil
 	}
-	return r.fault
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
+	err := r.client.FollowEvents(ctx, client.Selection{Cursor: r.cursor, Content: client.IDs}, func(e client.Event) error {
+		r.cursor = e.Cursor
+		if err := r.take(e); err != nil {
+			return err
+		}
+		if uint64(len(r.digests)) >= commit {
+			return errRead
+		}
+		return nil
+	})
+	if !errors.Is(err, errRead) {
+		return fmt.Errorf("read back %s: %w", r.name, err)
+	}
+	return nil
 }
 
-func (r *reading) take(m *dunlinv1.StreamResponse) {
-	for _, item := range m.GetItems().GetItems() {
-		k, ok := keyOf(item.GetTxId())
-		if !ok {
-			r.fault = fmt.Errorf("%s serves an item of commit %d without an id", r.name, item.GetCommit())
-			return
+func (r *reading) take(e client.Event) error {
+	for i := range e.Items {
+		if e.Items[i].ID.IsZero() {
+			return fmt.Errorf("it serves an item of commit %d without an id", e.Items[i].Commit)
 		}
-		r.keys = append(r.keys, k)
+		r.keys = append(r.keys, keyOf(e.Items[i].ID))
 	}
-	commit := m.GetCommit()
-	if commit == nil {
-		return
+	if e.Commit == nil {
+		return nil
 	}
-	if want := uint64(len(r.digests)) + 1; commit.GetIndex() != want || len(commit.GetDigest()) != crypto.DigestSize {
-		r.fault = fmt.Errorf("%s serves commit %d where %d is next", r.name, commit.GetIndex(), want)
-		return
+	if want := uint64(len(r.digests)) + 1; e.Commit.GetIndex() != want || len(e.Commit.GetDigest()) != crypto.DigestSize {
+		return fmt.Errorf("it serves commit %d where %d is next", e.Commit.GetIndex(), want)
 	}
-	r.digests = append(r.digests, crypto.Digest(commit.GetDigest()))
-	r.round = commit.GetRound()
+	r.digests = append(r.digests, crypto.Digest(e.Commit.GetDigest()))
+	r.round = e.Commit.GetRound()
+	return nil
 }
 
 // duplicates is how many items stand in the order again.
@@ -80,8 +90,7 @@ func (r *reading) missing(ids []crypto.Digest) []crypto.Digest {
 	slices.Sort(sorted)
 	var out []crypto.Digest
 	for _, id := range ids {
-		k, _ := keyOf(id[:])
-		if _, found := slices.BinarySearch(sorted, k); !found {
+		if _, found := slices.BinarySearch(sorted, keyOf(id)); !found {
 			out = append(out, id)
 		}
 	}
@@ -113,15 +122,15 @@ type finding struct {
 
 // audit reads the order back from every node that answers until all ids are found in all of them
 // or drainPatience is over, and compares.
-func audit(ctx context.Context, nodes []Node, endpoints []*endpoint, ids []crypto.Digest) (finding, error) {
+func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []crypto.Digest) (finding, error) {
 	var f finding
 	var readings []*reading
-	for i, e := range endpoints {
-		if _, err := e.node(ctx); err != nil {
+	for i, c := range clients {
+		if _, err := askStatus(ctx, c); err != nil {
 			f.unreachable = append(f.unreachable, nodes[i].Name)
 			continue
 		}
-		readings = append(readings, &reading{name: nodes[i].Name, endpoint: e, cursor: "genesis"})
+		readings = append(readings, &reading{name: nodes[i].Name, client: c, cursor: "genesis"})
 	}
 	if len(readings) == 0 {
 		return f, fmt.Errorf("check the order: no node answers")
@@ -137,7 +146,7 @@ func audit(ctx context.Context, nodes []Node, endpoints []*endpoint, ids []crypt
 		f.rounds = max(f.rounds, r.round)
 		f.duplicates = max(f.duplicates, r.duplicates())
 	}
-	f.expired = expired(ctx, readings[0].endpoint, missing)
+	f.expired = expired(ctx, readings[0].client, missing)
 	f.lost = uint64(len(missing)) - f.expired
 	f.committed = uint64(len(ids) - len(missing))
 	return f, nil
@@ -173,25 +182,24 @@ func drain(ctx context.Context, readings []*reading, ids []crypto.Digest) ([]cry
 }
 
 func commonHead(ctx context.Context, readings []*reading) (uint64, error) {
-	var head uint64
+	var head dag.CommitIndex
 	for i, r := range readings {
-		answer, err := r.endpoint.node(ctx)
+		status, err := askStatus(ctx, r.client)
 		if err != nil {
 			return 0, fmt.Errorf("ask %s for its newest commit: %w", r.name, err)
 		}
-		if committed := answer.GetWatermarks().GetCommitted(); i == 0 || committed < head {
-			head = committed
+		if i == 0 || status.Commit < head {
+			head = status.Commit
 		}
 	}
-	return head, nil
+	return uint64(head), nil
 }
 
 // expired counts the ids that a node proves to be past their time.
-func expired(ctx context.Context, e *endpoint, ids []crypto.Digest) uint64 {
+func expired(ctx context.Context, c *client.Client, ids []crypto.Digest) uint64 {
 	var n uint64
 	for _, id := range ids[:min(len(ids), maxExpiryAsks)] {
-		answer, err := e.status.Get(ctx, &dunlinv1.GetRequest{Id: id[:]})
-		if err == nil && answer.GetState() == dunlinv1.State_STATE_EXPIRED {
+		if r, err := c.Status(ctx, id); err == nil && r.State == client.Expired {
 			n++
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/node"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
 // firstCommitPatience is how long a new network may take to its first commit on every node; it
@@ -44,12 +45,12 @@ const defaultValidators = 4
 // devnet is one run.
 type devnet struct {
 	Config
-	network   *Network
-	fleet     *fleet
-	endpoints []*endpoint
-	watches   []*watch
-	ledger    *ledger
-	view      *view
+	network *Network
+	fleet   *fleet
+	clients []*client.Client
+	watches []*watch
+	ledger  *ledger
+	view    *view
 }
 
 // Run runs a network until the load is over or ctx ends, then checks what was ordered and stops
@@ -125,9 +126,12 @@ func (d *devnet) open() error {
 	}
 	d.fleet = newFleet(d.Binary, d.network)
 	for _, n := range d.network.Nodes {
-		e := newEndpoint(n.API, workersPerNode+4)
-		d.endpoints = append(d.endpoints, e)
-		d.watches = append(d.watches, newWatch(e))
+		c, err := client.New(n.API)
+		if err != nil {
+			return err
+		}
+		d.clients = append(d.clients, c)
+		d.watches = append(d.watches, newWatch(c))
 	}
 	d.view = &view{out: d.Out, screen: d.Screen, width: d.Width, fleet: d.fleet, nodes: d.watches, ledger: d.ledger}
 	return nil
@@ -135,7 +139,12 @@ func (d *devnet) open() error {
 
 // runNodes starts the nodes, works with them, and stops them whatever happened.
 func (d *devnet) runNodes(ctx, hard context.Context, result *Result) (err error) {
-	defer func() { err = errors.Join(err, d.fleet.stop(hard)) }()
+	defer func() {
+		for _, c := range d.clients {
+			c.Close()
+		}
+		err = errors.Join(err, d.fleet.stop(hard))
+	}()
 	d.view.printf("starting %d validators in %s", len(d.network.Nodes), d.network.Dir())
 	if err := d.fleet.start(); err != nil {
 		return err
@@ -159,7 +168,7 @@ func (d *devnet) runNodes(ctx, hard context.Context, result *Result) (err error)
 		return err
 	}
 	d.view.printf("reading the order back from every validator")
-	finding, err := audit(hard, d.fleet.snapshot(), d.endpoints, d.ledger.ids)
+	finding, err := audit(hard, d.fleet.snapshot(), d.clients, d.ledger.ids)
 	if err != nil {
 		return err
 	}
@@ -199,7 +208,7 @@ func (d *devnet) firstCommit(ctx context.Context) error {
 			if ended := d.fleet.ended(i); ended != "" {
 				return &planError{fmt.Sprintf("%s did not start (%s)", n.Name, ended), "tail " + log}
 			}
-			if f := w.figures(); f.status == nil || f.status.GetCommit() == 0 {
+			if f := w.figures(); f.status.Commit == 0 {
 				waiting = n.Name
 			}
 		}
@@ -258,15 +267,15 @@ func (d *devnet) drivers(ctx context.Context, signers *errgroup.Group) ([]*drive
 	if d.Rate == 0 {
 		return nil, nil
 	}
-	perNode := d.Rate / float64(len(d.endpoints))
+	perNode := d.Rate / float64(len(d.clients))
 	prepared := 0
 	if d.For > 0 {
 		prepared = int(perNode*d.For.Seconds())/len(demoRollups) + 1
 	}
 	var drivers []*driver
 	var demos []*demoSource
-	for i, e := range d.endpoints {
-		driver := &driver{endpoint: e, ledger: d.ledger, watch: d.watches[i], network: d.network.NetworkID}
+	for i, c := range d.clients {
+		driver := &driver{client: c, ledger: d.ledger, watch: d.watches[i], network: d.network.NetworkID}
 		if err := driver.pace(perNode, max(d.Size, demoPayload)); err != nil {
 			return nil, err
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
-	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
 // Limits of the load.
@@ -24,6 +24,9 @@ const (
 	maxRefusalKinds  = 16                    // different reasons that are counted apart
 	maxPendingSample = 1 << 16               // samples that wait to be seen, per node
 )
+
+// submitTimeout is for one batch; a node answers within 30 s.
+const submitTimeout = 40 * time.Second
 
 // ledger is what became of everything that was offered. Safe for concurrent use.
 type ledger struct {
@@ -39,20 +42,24 @@ type ledger struct {
 
 func newLedger() *ledger { return &ledger{reasons: make(map[string]uint64)} }
 
-func (l *ledger) answered(results []*dunlinv1.SubmitResult) {
+func (l *ledger) answered(results []client.Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.submitted += uint64(len(results))
-	for _, r := range results {
-		switch r.GetState() {
-		case dunlinv1.State_STATE_INCLUDED, dunlinv1.State_STATE_COMMITTED:
+	for i := range results {
+		switch r := &results[i]; r.State {
+		case client.Included, client.Committed:
 			l.acknowledged++
-			if len(l.ids) < maxAcknowledged && len(r.GetTxId()) == crypto.DigestSize {
-				l.ids = append(l.ids, crypto.Digest(r.GetTxId()))
+			if len(l.ids) < maxAcknowledged {
+				l.ids = append(l.ids, r.ID)
 			}
 		default:
 			l.refused++
-			l.count(r.GetError().GetReason())
+			if r.Err != nil {
+				l.count(r.Err.Reason)
+			} else {
+				l.count(string(r.State))
+			}
 		}
 	}
 }
@@ -73,11 +80,11 @@ func (l *ledger) count(reason string) {
 
 // driver offers load to one node, open loop: when a batch is due does not depend on the answers.
 type driver struct {
-	endpoint *endpoint
-	source   source
-	ledger   *ledger
-	watch    *watch // of the same node
-	network  crypto.Digest
+	client  *client.Client
+	source  source
+	ledger  *ledger
+	watch   *watch // of the same node
+	network crypto.Digest
 
 	perBatch float64 // transactions in one tick
 	tick     time.Duration
@@ -162,8 +169,7 @@ func (d *driver) samples(hasher *dag.ItemHasher, ns dag.Namespace, payloads [][]
 		if err != nil {
 			return nil, fmt.Errorf("sample: %w", err)
 		}
-		k, _ := keyOf(item.ID[:])
-		keys = append(keys, k)
+		keys = append(keys, keyOf(item.ID))
 	}
 	return keys, nil
 }
@@ -171,13 +177,11 @@ func (d *driver) samples(hasher *dag.ItemHasher, ns dag.Namespace, payloads [][]
 func (d *driver) submit(hard context.Context, ns dag.Namespace, payloads [][]byte, samples []key) {
 	ctx, cancel := context.WithTimeout(hard, submitTimeout)
 	defer cancel()
-	answer, err := d.endpoint.ingress.Submit(ctx, &dunlinv1.SubmitRequest{
-		Namespace: uint64(ns), Payloads: payloads, Wait: dunlinv1.Wait_WAIT_INCLUDED,
-	})
+	results, err := d.client.SubmitBatch(ctx, ns, payloads)
 	if err != nil {
 		d.ledger.silent(len(payloads), err)
 		d.watch.forget(samples)
 		return
 	}
-	d.ledger.answered(answer.GetItems())
+	d.ledger.answered(results)
 }

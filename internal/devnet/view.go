@@ -121,13 +121,13 @@ func nodeLine(n *Node, ended string, f figures, rate float64, others int) string
 	switch {
 	case ended != "":
 		return fmt.Sprintf("%-4s does not run (%s); log: %s", n.Name, ended, filepath.Join(n.Home, node.LogFile))
-	case f.status == nil || !f.reached:
+	case !f.reached:
 		return fmt.Sprintf("%-4s does not answer", n.Name)
 	}
 	line := fmt.Sprintf("%-4s round %-7d commit %-7d %7.0f tx/s  latency p50 %5.0f ms  p99 %5.0f ms  peers %d/%d",
-		n.Name, f.status.GetRound(), f.status.GetCommit(), rate, milliseconds(f.p50), milliseconds(f.p99), f.status.GetPeers(), others)
-	if !f.status.GetProposing() {
-		line += "  not proposing: " + f.status.GetReason()
+		n.Name, f.status.Round, f.status.Commit, rate, milliseconds(f.p50), milliseconds(f.p99), f.status.Peers, others)
+	if !f.status.Proposing {
+		line += "  not proposing: " + f.status.Reason
 	}
 	return line
 }

@@ -5,28 +5,32 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
-// statusEvery is how often each node is asked how it is doing.
-const statusEvery = 500 * time.Millisecond
+// How often each node is asked how it is doing, and how long it may take to answer.
+const (
+	statusEvery   = 500 * time.Millisecond
+	statusTimeout = 3 * time.Second
+	retryPause    = 250 * time.Millisecond // before a stream that ended is opened again
+)
 
 // watch follows one node: what it commits, how long its transactions take, how it is doing.
 // Safe for concurrent use.
 type watch struct {
-	endpoint *endpoint
+	client *client.Client
 
 	mu       sync.Mutex
 	expected map[key]time.Time // samples on their way, by when they were due
 	whole    histogram         // latency since the load began
 	recent   [2]histogram      // of the last one to two windows
 	items    uint64            // transactions seen in commits
-	status   *dunlinv1.NodeStatus
+	status   client.NodeStatus
 	reached  bool // whether the last question was answered
 }
 
-func newWatch(e *endpoint) *watch {
-	return &watch{endpoint: e, expected: make(map[key]time.Time)}
+func newWatch(c *client.Client) *watch {
+	return &watch{client: c, expected: make(map[key]time.Time)}
 }
 
 // expect notes samples that are due, before they are sent.
@@ -51,47 +55,47 @@ func (w *watch) forget(samples []key) {
 
 // follow reads the node's stream from the tip on until ctx ends, however often the node goes away.
 func (w *watch) follow(ctx context.Context) {
-	cursor := "tip"
+	selection := client.Selection{Cursor: "tip", Content: client.IDs}
 	for ctx.Err() == nil {
-		cursor, _ = w.endpoint.follow(ctx, cursor, w.saw) // a node that goes away is no error here
+		// The client follows through restarts; what it gives up on is asked anew.
+		_ = w.client.FollowEvents(ctx, selection, func(e client.Event) error {
+			selection.Cursor = e.Cursor
+			w.saw(e.Items)
+			return nil
+		})
 		pause(ctx, retryPause)
 	}
 }
 
-func (w *watch) saw(message *dunlinv1.StreamResponse) (stop bool) {
-	items := message.GetItems().GetItems()
+func (w *watch) saw(items []client.Item) {
 	if len(items) == 0 {
-		return false
+		return
 	}
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.items += uint64(len(items))
 	if len(w.expected) == 0 {
-		return false
+		return
 	}
-	for _, item := range items {
-		k, ok := keyOf(item.GetTxId())
-		if !ok {
-			continue
-		}
+	for i := range items {
+		k := keyOf(items[i].ID)
 		if due, waits := w.expected[k]; waits {
 			delete(w.expected, k)
 			w.whole.add(now.Sub(due))
 			w.recent[0].add(now.Sub(due))
 		}
 	}
-	return false
 }
 
 // poll asks the node every statusEvery how it is doing and tells report, until ctx ends.
 func (w *watch) poll(ctx context.Context, report func(reached bool)) {
 	for ctx.Err() == nil {
-		answer, err := w.endpoint.node(ctx)
+		status, err := askStatus(ctx, w.client)
 		w.mu.Lock()
 		w.reached = err == nil
 		if err == nil {
-			w.status = answer.GetNode()
+			w.status = status
 		}
 		w.mu.Unlock()
 		report(err == nil)
@@ -101,7 +105,7 @@ func (w *watch) poll(ctx context.Context, report func(reached bool)) {
 
 // figures are what the view shows of one node.
 type figures struct {
-	status   *dunlinv1.NodeStatus // nil before the first answer
+	status   client.NodeStatus
 	reached  bool
 	items    uint64
 	p50, p99 time.Duration
@@ -127,6 +131,13 @@ func (w *watch) latency(h *histogram) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h.merge(&w.whole)
+}
+
+// askStatus asks a node how it is doing.
+func askStatus(ctx context.Context, c *client.Client) (client.NodeStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	return c.NodeStatus(ctx)
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
+	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+)
+
+// defaultAPI is where a node serves its API unless its config says otherwise.
+const defaultAPI = "http://127.0.0.1:8080"
+
+// apiFlag adds --api, which names the nodes to talk to.
+func apiFlag(c *cobra.Command, api *string) {
+	c.Flags().StringVar(api, "api", "", "URL of a node's API, or several with commas (default $DUNLIN_API, else "+defaultAPI+")")
+}
+
+// connect returns a client of the nodes that --api names. The caller closes it.
+func connect(api string) (*client.Client, error) {
+	if api == "" {
+		api = os.Getenv("DUNLIN_API")
+	}
+	if api == "" {
+		api = defaultAPI
+	}
+	c, err := client.New(strings.Split(api, ",")...)
+	if err != nil {
+		return nil, withHint(err, "--api %s", defaultAPI)
+	}
+	return c, nil
+}
+
+// explain says what to do about an error of the API.
+func explain(c *client.Client, err error) error {
+	var refusal *client.Error
+	var unreachable *net.OpError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &refusal) && refusal.Retryable:
+		return refused(err, "try again in %v", refusal.RetryAfter)
+	case errors.As(err, &refusal) && refusal.Reason == "NAMESPACE_UNKNOWN":
+		return refused(err, "curl %s/v1/network lists the namespaces", c.Endpoint())
+	case errors.As(err, &refusal):
+		return refused(err, "curl %s/v1/info lists the limits", c.Endpoint())
+	case errors.As(err, &unreachable):
+		return withHint(err, "is a node running at %s? Start a network with: dunlin devnet; or name another node with --api URL", c.Endpoint())
+	}
+	return err
+}
+
+// namespaceOf finds a namespace by its id or its name, and what the network says of it.
+func namespaceOf(ctx context.Context, c *client.Client, text string) (*dunlinv1.GetNetworkResponse, *dunlinv1.NamespaceInfo, error) {
+	network, err := c.Network(ctx)
+	if err != nil {
+		return nil, nil, explain(c, err)
+	}
+	id, notNumber := strconv.ParseUint(text, 10, 64)
+	var known []string
+	for _, ns := range network.GetNamespaces() {
+		if ns.GetName() == text || notNumber == nil && ns.GetId() == id {
+			return network, ns, nil
+		}
+		known = append(known, fmt.Sprintf("%d (%s)", ns.GetId(), ns.GetName()))
+	}
+	return nil, nil, refused(fmt.Errorf("the network has no namespace %q", text), "it has %s", strings.Join(known, ", "))
+}
+
+// namespaceIDs finds several namespaces.
+func namespaceIDs(ctx context.Context, c *client.Client, texts []string) ([]dag.Namespace, error) {
+	var out []dag.Namespace
+	for _, text := range texts {
+		_, ns, err := namespaceOf(ctx, c, text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, dag.Namespace(ns.GetId()))
+	}
+	return out, nil
+}
