@@ -28,6 +28,9 @@ func (q *queue) push(f frame) (dropped int, ok bool) {
 	if !q.open {
 		return 0, false
 	}
+	if q.replace(f) {
+		return 0, true
+	}
 	q.frames = append(q.frames, f)
 	q.bytes += f.size()
 	for len(q.frames) > 1 && (len(q.frames) > q.maxFrames || q.bytes > q.maxBytes) {
@@ -42,6 +45,21 @@ func (q *queue) push(f frame) (dropped int, ok bool) {
 	default:
 	}
 	return dropped, true
+}
+
+// replace puts a ping or pong in the place of one that still waits, of which only the newest
+// counts: a peer that reads nothing but asks on would fill its queue with answers.
+func (q *queue) replace(f frame) bool {
+	if f.kind != kindPing && f.kind != kindPong {
+		return false
+	}
+	for i := range q.frames {
+		if q.frames[i].kind == f.kind {
+			q.frames[i] = f
+			return true
+		}
+	}
+	return false
 }
 
 // dropOldest removes the oldest block that is not the newest frame, or the oldest frame if only
