@@ -42,6 +42,7 @@ type Server struct {
 	hashes    *hashes
 	log       *slog.Logger
 	streams   chan struct{} // one token per stream being served
+	patience  time.Duration // writeTimeout
 
 	life    context.Context // ends when the server stops
 	stop    context.CancelFunc
@@ -57,7 +58,7 @@ type Server struct {
 func New(c Config) *Server {
 	s := &Server{
 		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(),
-		log: c.Logger, streams: make(chan struct{}, maxStreams),
+		log: c.Logger, streams: make(chan struct{}, maxStreams), patience: writeTimeout,
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
 	return s
@@ -228,8 +229,8 @@ func controlOf(ctx context.Context) *http.ResponseController {
 }
 
 // extendWrite gives the reader of a stream the time for one more message.
-func extendWrite(control *http.ResponseController) error {
-	if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+func (s *Server) extendWrite(control *http.ResponseController) error {
+	if err := control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
 		return fmt.Errorf("bound the reader's time: %w", err)
 	}
 	return nil

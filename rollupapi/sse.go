@@ -139,7 +139,7 @@ func (e *eventSink) flush() error {
 		header.Set("X-Accel-Buffering", "no") // proxies must not hold events back
 	}
 	defer e.buffer.Reset()
-	if err := extendWrite(e.control); err != nil {
+	if err := e.server.extendWrite(e.control); err != nil {
 		return err
 	}
 	if _, err := e.w.Write(e.buffer.Bytes()); err != nil {

@@ -164,7 +164,7 @@ func (m *messageSink) watermark(at position) error {
 
 func (m *messageSink) send(at position, event *pb.StreamResponse) error {
 	event.Cursor, event.Watermarks = encodeCursor(m.server.network, m.options.scope, at), m.server.watermarks()
-	if err := extendWrite(m.control); err != nil {
+	if err := m.server.extendWrite(m.control); err != nil {
 		return err
 	}
 	return m.out.Send(event)
