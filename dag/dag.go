@@ -56,6 +56,7 @@ type DAG struct {
 	committee *Committee
 	floor     Round // everything at or below has been collected
 	clock     Round
+	highest   Round
 	layers    map[Round]*layer
 	pending   pending
 }
@@ -80,6 +81,9 @@ func (d *DAG) Floor() Round { return d.floor }
 
 // Clock is the threshold clock: one more than the highest round of which a quorum is held.
 func (d *DAG) Clock() Round { return d.clock }
+
+// Highest is the newest round with an accepted block. It is not below the floor.
+func (d *DAG) Highest() Round { return d.highest }
 
 // At is the accepted blocks of a slot in order of acceptance; more than one are twins.
 func (d *DAG) At(s Slot) []*Vertex {
@@ -199,6 +203,7 @@ func (d *DAG) SetFloor(floor Round) Added {
 	}
 	if floor > d.floor {
 		d.floor = floor
+		d.highest = max(d.highest, floor)
 		d.clock = max(d.clock, floor+1)
 		d.advanceClock()
 		for _, b := range d.pending.collect(floor) {
@@ -236,6 +241,7 @@ func (d *DAG) join(v *Vertex) {
 	l.slots[v.ref.Author] = append(l.slots[v.ref.Author], v)
 	l.arrived = append(l.arrived, v)
 	l.authors.Add(v.ref.Author)
+	d.highest = max(d.highest, v.ref.Round)
 	d.advanceClock()
 }
 
