@@ -31,6 +31,7 @@ type badgerCopy struct {
 	db     *badger.DB
 	dir    string
 	synced map[string]bool // files that nothing is written to any more and that are on disk
+	arena  []byte          // where the values of a batch are sealed; used again by the next
 }
 
 func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
@@ -151,16 +152,20 @@ func last(prefix ...byte) []byte {
 	return append(prefix, []byte(strings.Repeat("\xff", longestKey))...)
 }
 
-// batch collects writes. Values are sealed with their checksum.
+// batch collects writes. Values are sealed with their checksum. One batch is open at a time.
 type batch struct {
 	writes *badger.WriteBatch
-	dir    string
+	owner  *badgerCopy
+	arena  []byte
 }
 
-func (b *badgerCopy) batch() *batch { return &batch{b.db.NewWriteBatch(), b.dir} }
+func (b *badgerCopy) batch() *batch { return &batch{b.db.NewWriteBatch(), b, b.arena[:0]} }
 
 func (w *batch) set(key []byte, parts ...[]byte) error {
-	return w.write(func() error { return w.writes.Set(key, sealValue(parts...)) })
+	at := len(w.arena)
+	w.arena = appendSealed(w.arena, parts...)
+	value := w.arena[at:len(w.arena):len(w.arena)]
+	return w.write(func() error { return w.writes.Set(key, value) })
 }
 
 // mark sets a key without a value.
@@ -173,13 +178,19 @@ func (w *batch) remove(key []byte) error {
 }
 
 // flush returns when Badger has taken everything; it is not durable before sync.
-func (w *batch) flush() error { return w.write(w.writes.Flush) }
+func (w *batch) flush() error {
+	if err := w.write(w.writes.Flush); err != nil {
+		return err
+	}
+	w.owner.arena = w.arena // Badger has copied everything
+	return nil
+}
 
 // cancel gives an unfinished batch back.
 func (w *batch) cancel() { w.writes.Cancel() }
 
 func (w *batch) write(fn func() error) error {
-	if err := guard(w.dir, fn); err != nil {
+	if err := guard(w.owner.dir, fn); err != nil {
 		return fmt.Errorf("write badger: %w", err)
 	}
 	return nil

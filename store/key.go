@@ -66,18 +66,14 @@ func numberKey(prefix byte, n uint64) []byte {
 // lastNumber is the number that a key ends in.
 func lastNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
 
-// sealValue appends the checksum that openValue checks. The digest of a block does not cover its
-// signature, nor that of a commit what lies beside the header.
-func sealValue(parts ...[]byte) []byte {
-	size := checksumSize
+// appendSealed appends parts and the checksum that openValue checks. The digest of a block does not
+// cover its signature, nor that of a commit what lies beside the header.
+func appendSealed(b []byte, parts ...[]byte) []byte {
+	at := len(b)
 	for _, p := range parts {
-		size += len(p)
+		b = append(b, p...)
 	}
-	out := make([]byte, 0, size)
-	for _, p := range parts {
-		out = append(out, p...)
-	}
-	return binary.BigEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b[at:], castagnoli))
 }
 
 func openValue(v []byte) ([]byte, error) {

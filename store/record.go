@@ -119,28 +119,36 @@ func scanRecords(data []byte, start int, seed uint32, visit func(record) error) 
 	if errors.Is(stop, errRecordBad) {
 		last = min(len(data), t.end+recordHeader)
 	}
-	for at := t.end + 1; at+recordHeader <= len(data); {
-		if !plausible(data[at:]) {
-			at++
-			continue
-		}
+	for at := nextCandidate(data, t.end+1); at >= 0; {
 		r, err := decodeRecord(data[at:], seed)
 		if err != nil {
-			at++
+			at = nextCandidate(data, at+1)
 			continue
 		}
 		if int(r.synced) > t.end {
 			t.damage = "record with a bad checksum, with later synced records behind it"
 			return t, nil
 		}
-		at += r.size()
-		last = at
+		last = at + r.size()
+		at = nextCandidate(data, last)
 	}
 	t.torn = last - t.end
 	return t, nil
 }
 
-// plausible is the cheap part of decodeRecord: it passes over zeros and most garbage quickly.
-func plausible(b []byte) bool {
-	return b[0] == 0 && b[12] == byte(kindBlock) && binary.BigEndian.Uint32(b) > dag.RefSize
+// nextCandidate is the next offset from at on where a record might begin, -1 for none. It passes over
+// zeros quickly: most of a young segment is zeros.
+func nextCandidate(data []byte, at int) int {
+	const kindOffset = recordHeader - 1
+	for at+kindOffset < len(data) {
+		skip := bytes.IndexByte(data[at+kindOffset:], byte(kindBlock))
+		if skip < 0 {
+			return -1
+		}
+		if at += skip; data[at] == 0 {
+			return at
+		}
+		at++
+	}
+	return -1
 }

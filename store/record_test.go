@@ -43,6 +43,23 @@ func TestHeaderRoundTrip(t *testing.T) {
 	}
 }
 
+func TestSealedValue(t *testing.T) {
+	sealed := appendSealed([]byte("before"), []byte("some"), []byte("thing"))[6:]
+	if got, err := openValue(sealed); err != nil || string(got) != "something" {
+		t.Fatalf("opened %q, %v", got, err)
+	}
+	for i := range sealed {
+		bad := bytes.Clone(sealed)
+		bad[i] ^= 1
+		if _, err := openValue(bad); err == nil {
+			t.Fatalf("byte %d flipped: accepted", i)
+		}
+	}
+	if _, err := openValue(sealed[:3]); err == nil {
+		t.Fatal("three bytes: accepted")
+	}
+}
+
 func FuzzRecords(f *testing.F) {
 	w := newNetwork(f)
 	var log []byte

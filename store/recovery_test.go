@@ -118,8 +118,17 @@ func TestBadgerLost(t *testing.T) {
 	checkCommit(t, s, commits[9])
 }
 
-// TestGapInBadger takes a commit out of the middle, as a power cut may.
+// TestGapInBadger takes a commit out of the middle, as a power cut may, or spoils it.
 func TestGapInBadger(t *testing.T) {
+	for name, harm := range map[string]func(*batch, *commitType) error{
+		"missing": func(b *batch, c *commitType) error { return b.remove(commitKey(c.Index)) },
+		"garbage": func(b *batch, c *commitType) error { return b.set(commitKey(c.Index), []byte("garbage")) },
+	} {
+		t.Run(name, func(t *testing.T) { gapInBadger(t, harm) })
+	}
+}
+
+func gapInBadger(t *testing.T, harm func(*batch, *commitType) error) {
 	w := newNetwork(t)
 	o := w.options(t.TempDir() + "/data")
 	s, _ := w.create(o)
@@ -128,7 +137,7 @@ func TestGapInBadger(t *testing.T) {
 	b, err := openBadger(o.badgerDir(), s.options.Logger)
 	check(t, err)
 	lost := b.batch()
-	check(t, lost.remove(commitKey(7)))
+	check(t, harm(lost, commits[6]))
 	check(t, lost.flush())
 	check(t, b.close())
 
@@ -148,6 +157,35 @@ func TestGapInBadger(t *testing.T) {
 	}
 	check(t, s.PutCommits(commits[7:]))
 	checkCommit(t, s, commits[9])
+}
+
+// TestBrokenChainInBadger puts another commit in the place of one: what does not continue it is
+// behind a gap, and the commits that were there are refused.
+func TestBrokenChainInBadger(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	_, commits := w.feed(s, 10, 2, 100)
+	check(t, s.Close())
+	other := *commits[6]
+	other.Time++
+	other.Digest = other.ComputeDigest()
+	b, err := openBadger(o.badgerDir(), s.options.Logger)
+	check(t, err)
+	spoiled := b.batch()
+	check(t, spoiled.set(commitKey(7), other.Encode()))
+	check(t, spoiled.flush())
+	check(t, b.close())
+
+	s, r := w.open(o)
+	if r.Head == nil || r.Head.Ref() != other.Ref() || r.Report.Unchained != 3 {
+		t.Fatalf("report %+v; want 3 behind the gap", r.Report)
+	}
+	for _, c := range []int{6, 7} {
+		if err := s.PutCommits(commits[c : c+1]); !errors.Is(err, ErrDiverged) {
+			t.Fatalf("commit %d: %v, want %v", c+1, err, ErrDiverged)
+		}
+	}
 }
 
 // TestTornTail cuts the log off at every byte of the last record, and leaves garbage there.

@@ -329,3 +329,34 @@ func readAll(t *testing.T, s *Store, i, head dag.CommitIndex) {
 		t.Errorf("commits of the namespace after %d: %d, %v", i-1, len(got), err)
 	}
 }
+
+// TestMemoryKeepsWhatBadgerLacks: over its limit, memory lets go of what the copier has written and
+// of nothing else.
+func TestMemoryKeepsWhatBadgerLacks(t *testing.T) {
+	w := newNetwork(t)
+	v := newRecentView(1, 1, dag.CommitRef{})
+	layer := w.layer(1, 10)
+	e, err := newCommitEntry(w.commit(layer))
+	check(t, err)
+	v.addBlocks(layer)
+	v.addCommit(e)
+	v.blocksStored(refsOf(layer[1:]))
+	if v.block(layer[1].Ref()) == nil || v.floor != 1 {
+		t.Fatal("a round went of which badger lacks a block")
+	}
+	v.blocksStored(refsOf(layer[:1]))
+	if v.block(layer[1].Ref()) != nil || v.floor != 2 {
+		t.Fatal("a round stayed that badger has")
+	}
+	if v.commit(1) == nil {
+		t.Fatal("a commit went that badger lacks")
+	}
+	v.addBlocks(w.layer(1, 10))
+	v.blocksStored(w.newest)
+	v.commitStored(1)
+	v.addBlocks(w.layer(1, 10))
+	v.blocksStored(w.newest)
+	if v.commit(1) != nil {
+		t.Fatal("a commit stayed that badger has")
+	}
+}
