@@ -120,6 +120,22 @@ func TestVerifyMerkleRefusesIndicesOutside(t *testing.T) {
 	}
 }
 
+// TestNoProofForIndicesOutside: beyond the last leaf the way to the root looks like that of others.
+func TestNoProofForIndicesOutside(t *testing.T) {
+	for n := 1; n <= 20; n++ {
+		leaves := testLeaves(n)
+		root := MerkleRoot(leaves)
+		for i := range n {
+			proof := MerkleProof(leaves, i)
+			for outside := n; outside <= 4*n; outside++ {
+				if VerifyMerkle(root, leaves[i], outside, n, proof) {
+					t.Fatalf("leaf %d of %d passes for leaf %d", i, n, outside)
+				}
+			}
+		}
+	}
+}
+
 func TestMerkleInnerNodeIsNoLeaf(t *testing.T) {
 	leaves := testLeaves(4)
 	left := MerkleRoot(leaves[:2])

@@ -29,15 +29,13 @@ func (p PublicKeys) Verify() error {
 	return p.BLS.VerifyPossession(p.Identity, p.BLSProof)
 }
 
-// validate refuses keys under which anyone could sign (points of small order) and second
-// encodings or torsion variants of a key, which would let one key hold two identities.
+// validate refuses keys under which anyone could sign (points of small order) and torsion variants
+// of a key, which would let one key hold two identities. A point of prime order has one encoding:
+// only y below 19 could have a second, and no such point is of prime order.
 func (p PublicKey) validate() error {
 	compressed, err := curve.NewCompressedEdwardsY().SetBytes(p[:])
 	if err != nil {
 		return err
-	}
-	if !compressed.IsCanonicalVartime() {
-		return errors.New("not a canonical encoding")
 	}
 	point, err := curve.NewEdwardsPoint().SetCompressedY(compressed)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -48,6 +49,9 @@ func TestPublicKeysRefuseWeakIdentities(t *testing.T) {
 	}
 	shifted := curve.NewCompressedEdwardsY().SetEdwardsPoint(point.Add(point, curve.EIGHT_TORSION[1]))
 	bad := map[string]PublicKey{"torsion": PublicKey(*shifted), "no point": {2}}
+	for name, identity := range secondEncodings() {
+		bad[name] = identity
+	}
 	for _, text := range smallOrder {
 		bad[text] = PublicKey(unhex(t, text))
 	}
@@ -57,6 +61,19 @@ func TestPublicKeysRefuseWeakIdentities(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// secondEncodings write y + p instead of y, which fits 255 bits for y below 19.
+func secondEncodings() map[string]PublicKey {
+	out := map[string]PublicKey{}
+	for y := range byte(19) {
+		for _, top := range []byte{0x7f, 0xff} { // the two signs of x
+			second := PublicKey(bytes.Repeat([]byte{0xff}, 32))
+			second[0], second[31] = 0xed+y, top
+			out[fmt.Sprintf("y = %d + p, %x", y, top)] = second
+		}
+	}
+	return out
 }
 
 func TestPublicKeysText(t *testing.T) {

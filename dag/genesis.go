@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/dunlin-network/dunlin/crypto"
 )
@@ -52,8 +51,29 @@ func (g *Genesis) Encode() []byte {
 // matter; otherwise the text must be what Encode writes, so that no two readers can understand it
 // differently. Errors wrap ErrGenesis.
 func DecodeGenesis(raw []byte) (*Genesis, error) {
+	g, err := parseGenesis(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Check(); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// parseGenesis reads the text without asking whether a network can start from it.
+func parseGenesis(raw []byte) (*Genesis, error) {
 	if len(raw) > MaxGenesisBytes {
 		return nil, fmt.Errorf("%w: %d bytes, limit %d: is this the genesis file?", ErrGenesis, len(raw), MaxGenesisBytes)
+	}
+	var version struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(raw, &version); err != nil {
+		return nil, fmt.Errorf("%w: %w: get the file again from the network's operators", ErrGenesis, err)
+	}
+	if err := checkVersion(version.Version); err != nil {
+		return nil, err
 	}
 	g := &Genesis{}
 	strict := json.NewDecoder(bytes.NewReader(raw))
@@ -61,16 +81,17 @@ func DecodeGenesis(raw []byte) (*Genesis, error) {
 	if err := strict.Decode(g); err != nil {
 		return nil, fmt.Errorf("%w: %w: get the file again from the network's operators", ErrGenesis, err)
 	}
-	if _, err := strict.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: text after the end of the JSON: remove it", ErrGenesis)
-	}
-	if err := g.Check(); err != nil {
-		return nil, err
-	}
 	if err := sameText(raw, g.Encode()); err != nil {
 		return nil, err
 	}
 	return g, nil
+}
+
+func checkVersion(version int) error {
+	if version != GenesisVersion {
+		return fmt.Errorf("%w: version %d, this program reads version %d: use the program of that version", ErrGenesis, version, GenesisVersion)
+	}
+	return nil
 }
 
 // sameText finds what the decoder overlooks: repeated fields, fields in another order or case,
@@ -96,8 +117,22 @@ func sameText(raw, canonical []byte) error {
 // Check says whether a network can start from g. It verifies proofs of possession, which takes
 // milliseconds per validator. Errors wrap ErrGenesis.
 func (g *Genesis) Check() error {
-	if g.Version != GenesisVersion {
-		return fmt.Errorf("%w: version %d, this program reads version %d: use the program of that version", ErrGenesis, g.Version, GenesisVersion)
+	if err := g.checkRules(); err != nil {
+		return err
+	}
+	for i := range g.Validators {
+		v := &g.Validators[i]
+		if err := v.PublicKeys.Verify(); err != nil {
+			return fmt.Errorf("%w: validator %q: %w: copy the public part of its key file again", ErrGenesis, v.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkRules is Check without the proofs.
+func (g *Genesis) checkRules() error {
+	if err := checkVersion(g.Version); err != nil {
+		return err
 	}
 	if err := checkName(g.Chain); err != nil {
 		return fmt.Errorf("%w: chain: %w", ErrGenesis, err)
@@ -108,10 +143,6 @@ func (g *Genesis) Check() error {
 	if _, err := NewRegistry(g.Namespaces); err != nil {
 		return fmt.Errorf("%w: %w", ErrGenesis, err)
 	}
-	return g.checkValidators()
-}
-
-func (g *Genesis) checkValidators() error {
 	names := make(map[string]bool, len(g.Validators))
 	identities := make(map[crypto.PublicKey]string, len(g.Validators))
 	for i := range g.Validators {
@@ -126,12 +157,6 @@ func (g *Genesis) checkValidators() error {
 			return fmt.Errorf("%w: validators %q and %q have the same identity: each needs a key file of its own", ErrGenesis, other, v.Name)
 		}
 		names[v.Name], identities[v.Identity] = true, v.Name
-	}
-	for i := range g.Validators {
-		v := &g.Validators[i]
-		if err := v.PublicKeys.Verify(); err != nil {
-			return fmt.Errorf("%w: validator %q: %w: copy the public part of its key file again", ErrGenesis, v.Name, err)
-		}
 	}
 	return nil
 }

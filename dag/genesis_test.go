@@ -96,7 +96,7 @@ func TestGenesisText(t *testing.T) {
 		{"nothing", good, "", "get the file again"},
 		{"no JSON", good, "genesis", "get the file again"},
 		{"cut short", good[len(good)/2:], "", "get the file again"},
-		{"text after the end", "\n}\n", "\n}\n{}", "text after the end of the JSON"},
+		{"text after the end", "\n}\n", "\n}\n{}", "after top-level value: get the file again"},
 		{"too large", "{", "{" + strings.Repeat(" ", MaxGenesisBytes), "limit 4194304"},
 		{"unknown field", `"chain":`, `"color": 1, "chain":`, `unknown field "color"`},
 		{"unknown field of a validator", `"identity":`, `"color": 1, "identity":`, `unknown field "color"`},
@@ -124,12 +124,15 @@ func TestGenesisText(t *testing.T) {
 
 func TestRulesOfGenesis(t *testing.T) {
 	long := strings.Repeat("a", MaxNameBytes)
+	if err := (&Genesis{}).Check(); !errors.Is(err, ErrGenesis) || !strings.Contains(err.Error(), "version 0") {
+		t.Errorf("empty genesis: %v", err)
+	}
 	for _, c := range []struct {
 		name, want string // want "" for no error
 		change     func(*Genesis)
 	}{
 		{"as it is", "", func(*Genesis) {}},
-		{"version", "version 2, this program reads version 1", func(g *Genesis) { g.Version = 2 }},
+		{"other version", "version 2, this program reads version 1", func(g *Genesis) { g.Version = 2 }},
 		{"longest chain", "", func(g *Genesis) { g.Chain = long }},
 		{"chain too long", "chain: name of 33 characters: use 1 to 32", func(g *Genesis) { g.Chain = long + "a" }},
 		{"no chain", "chain: name of 0 characters", func(g *Genesis) { g.Chain = "" }},
