@@ -133,7 +133,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	watch(func() error { return n.loop.run(inside, n.network.Events()) })
 	watch(n.writer.run)
 	watch(func() error { n.guardDisk(inside); return nil })
-	watch(func() error { n.relay(inside); return nil })
+	watch(func() error { newRelay(n).run(inside); return nil })
 
 	err := n.api().Serve(outside, listener)
 	stopInside()

@@ -45,44 +45,58 @@ type held struct {
 	since dag.CommitIndex
 }
 
-// relay takes what observers gossip: one validator, chosen by the item's id over the active set,
-// proposes it; the others do if it stays out of the order.
-func (n *node) relay(ctx context.Context) {
+// relay holds gossiped items that other validators were chosen for. One goroutine owns it.
+type relay struct {
+	node    *node
+	hasher  *dag.ItemHasher
+	waiting map[crypto.Digest]held
+}
+
+func newRelay(n *node) *relay {
+	return &relay{n, dag.NewItemHasher(n.committee.Network()), make(map[crypto.Digest]held)}
+}
+
+// run takes what observers gossip until ctx ends: one validator, chosen by the item's id over the
+// active set, proposes it; the others do if it stays out of the order.
+func (r *relay) run(ctx context.Context) {
 	ticker := time.NewTicker(relayEvery)
 	defer ticker.Stop()
-	hasher := dag.NewItemHasher(n.committee.Network())
-	waiting := make(map[crypto.Digest]held)
 	for {
 		select {
-		case g := <-n.network.Transactions():
-			item, err := hasher.Decode(g.Raw)
-			if err != nil || n.self == ordering.Observer {
-				continue
-			}
-			if n.chosen(item.ID) == n.self {
-				n.propose(ctx, item)
-			} else if len(waiting) < maxRelayed {
-				waiting[item.ID] = held{item, n.store.Head().Index}
-			}
+		case g := <-r.node.network.Transactions():
+			r.take(ctx, g.Raw)
 		case <-ticker.C:
-			n.retake(ctx, waiting)
+			r.retake(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// take proposes an item or holds it for the validator chosen.
+func (r *relay) take(ctx context.Context, raw []byte) {
+	item, err := r.hasher.Decode(raw)
+	if err != nil || r.node.self == ordering.Observer {
+		return
+	}
+	if r.node.chosen(item.ID) == r.node.self {
+		r.node.propose(ctx, item)
+	} else if len(r.waiting) < maxRelayed {
+		r.waiting[item.ID] = held{item, r.node.store.Head().Index}
+	}
+}
+
 // retake proposes held items that have waited long enough, and forgets those that were committed.
-func (n *node) retake(ctx context.Context, waiting map[crypto.Digest]held) {
-	head := n.store.Head().Index
-	for id, h := range waiting {
-		_, committed, err := n.store.Lookup(id)
+func (r *relay) retake(ctx context.Context) {
+	head := r.node.store.Head().Index
+	for id, h := range r.waiting {
+		_, committed, err := r.node.store.Lookup(id)
 		if err == nil && !committed && head < h.since+relayPatience {
 			continue
 		}
-		delete(waiting, id)
+		delete(r.waiting, id)
 		if err == nil && !committed {
-			n.propose(ctx, h.item)
+			r.node.propose(ctx, h.item)
 		}
 	}
 }
