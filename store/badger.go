@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -56,7 +57,7 @@ func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
 	b = &badgerCopy{dir: dir, synced: make(map[string]bool)}
 	err = guard(dir, func() error {
 		b.db, err = badger.Open(o)
-		return err
+		return blame(dir, err)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open badger: %w", err)
@@ -75,6 +76,15 @@ func guard(dir string, fn func() error) (err error) {
 	return fn()
 }
 
+// blame takes an error of Badger's for damage unless the system made it.
+func blame(dir string, err error) error {
+	var system syscall.Errno
+	if err == nil || errors.As(err, &system) || errors.Is(err, badger.ErrDBClosed) {
+		return err
+	}
+	return corruptBadger(dir, err.Error())
+}
+
 func corruptBadger(dir, detail string) error {
 	return &CorruptError{File: dir, Offset: -1, Detail: detail, Next: nextAfterBadgerDamage(dir)}
 }
@@ -88,7 +98,7 @@ func (b *badgerCopy) get(key []byte) (value []byte, found bool, err error) {
 				return nil
 			}
 			if err != nil {
-				return err
+				return blame(b.dir, err)
 			}
 			found = true
 			value, err = b.value(item)
@@ -105,7 +115,7 @@ func (b *badgerCopy) get(key []byte) (value []byte, found bool, err error) {
 func (b *badgerCopy) value(item *badger.Item) ([]byte, error) {
 	sealed, err := item.ValueCopy(nil)
 	if err != nil {
-		return nil, err
+		return nil, blame(b.dir, err)
 	}
 	value, err := openValue(sealed)
 	if err != nil {

@@ -135,7 +135,7 @@ func (c *copier) drain() bool {
 			return true
 		}
 		if err := c.write(taken); err != nil {
-			c.fail(err)
+			_ = c.store.failure.fail(err) // whoever calls next, or watches Failed, gets it
 			return false
 		}
 	}
@@ -181,16 +181,11 @@ func (c *copier) write(taken []queued) error {
 
 func (c *copier) sync() bool {
 	if err := c.store.badger.sync(); err != nil {
-		c.fail(err)
+		_ = c.store.failure.fail(err)
 		return false
 	}
 	c.store.log.confirm(c.store.copied)
 	return true
-}
-
-func (c *copier) fail(err error) {
-	_ = c.store.failure.fail(err)
-	c.store.options.Logger.Error("store.failed", "error", err, "next", "free the disk or replace it, then start the node again")
 }
 
 func (c *copier) wakeAll() {

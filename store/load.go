@@ -57,6 +57,7 @@ type Report struct {
 	SetAside   string        // where the damaged log now lies; empty for nowhere
 	Replayed   int           // blocks of the log that Badger did not have
 	Unchained  int           // commits that Badger holds behind a gap
+	NewBadger  bool          // Badger held nothing: it is new, or its history is lost
 	Incomplete int           // blocks left out because an ancestor is missing
 }
 
@@ -185,6 +186,7 @@ func (l *loader) identify() error {
 	if found {
 		return nil
 	}
+	l.recovery.Report.NewBadger = true
 	w := l.badger.batch()
 	defer w.cancel()
 	if err := w.set([]byte{prefixIdentity}, want); err != nil {

@@ -95,17 +95,24 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// TestBadgerLost opens with the log alone, twice: what it has is copied once.
+// TestBadgerLost opens with the log alone, or without Badger's table of contents, twice: what the
+// log has is copied once.
 func TestBadgerLost(t *testing.T) {
+	for name, lost := range map[string]string{"all": "", "manifest": "MANIFEST"} {
+		t.Run(name, func(t *testing.T) { badgerLost(t, lost) })
+	}
+}
+
+func badgerLost(t *testing.T, lost string) {
 	w := newNetwork(t)
 	o := w.options(t.TempDir() + "/data")
 	s, _ := w.create(o)
 	blocks, commits := w.feed(s, 10, 2, 100)
 	check(t, s.Close())
-	check(t, os.RemoveAll(o.badgerDir()))
+	check(t, os.RemoveAll(filepath.Join(o.badgerDir(), lost)))
 	for _, replayed := range []int{40, 0} {
 		s, r := w.open(o)
-		if r.Report.Replayed != replayed || r.Head != nil || r.Log != LogWhole {
+		if r.Report.Replayed != replayed || r.Report.NewBadger != (replayed > 0) || r.Head != nil || r.Log != LogWhole {
 			t.Fatalf("report %+v, head %v, log %v; want %d replayed", r.Report, r.Head, r.Log, replayed)
 		}
 		if diff := cmp.Diff(refsOf(blocks), refsOf(r.Blocks)); diff != "" {
