@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -112,7 +113,27 @@ type devnetRun struct {
 	t           *testing.T
 	cmd         *exec.Cmd
 	dir         string
-	out, errors bytes.Buffer
+	out, errors journal
+}
+
+// journal collects what a process writes. It is safe for concurrent use.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write takes what comes.
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+// String is all that has come.
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 func startDevnet(t *testing.T, binary string, args ...string) *devnetRun {
@@ -141,6 +162,9 @@ func startDevnet(t *testing.T, binary string, args ...string) *devnetRun {
 				}
 			}
 		}
+		if t.Failed() {
+			t.Logf("devnet ended with %v and said:\n%s%s", d.cmd.ProcessState, d.errors.String(), d.out.String())
+		}
 	})
 	return d
 }
@@ -153,7 +177,7 @@ func (d *devnetRun) result(code int) devnet.Result {
 		d.t.Fatalf("devnet exits with %d (%v), want %d\n%s", got, err, code, d.errors.String())
 	}
 	var result devnet.Result
-	strict := json.NewDecoder(&d.out)
+	strict := json.NewDecoder(strings.NewReader(d.out.String()))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&result); err != nil {
 		d.t.Fatalf("standard output is not one JSON object: %v", err)
@@ -173,7 +197,8 @@ func (d *devnetRun) load() *devnet.Network {
 	return network
 }
 
-// network waits until all nodes propose and returns what network.json says.
+// network waits until the devnet says that it is up and all nodes propose, and returns what
+// network.json says.
 func (d *devnetRun) network() *devnet.Network {
 	d.t.Helper()
 	var network *devnet.Network
@@ -181,6 +206,11 @@ func (d *devnetRun) network() *devnet.Network {
 		var err error
 		if network, err = devnet.Load(d.dir); err != nil {
 			return err
+		}
+		for _, n := range network.Nodes {
+			if !strings.Contains(d.errors.String(), n.API) {
+				return fmt.Errorf("devnet has not printed %s", n.API)
+			}
 		}
 		for _, n := range network.Nodes {
 			c, err := client.New(n.API)

@@ -93,7 +93,6 @@ func (f *fleet) await(i int, child *exec.Cmd, exited chan struct{}) {
 	if err != nil {
 		m.ended = err.Error()
 	}
-	f.network.Nodes[i].PID = 0
 }
 
 // ended says how a node's process ended; empty while it runs.
@@ -121,15 +120,19 @@ func (f *fleet) seen(i int) error {
 	return f.network.Save()
 }
 
-// gone takes notice that a node which somebody else started no longer runs.
+// gone takes notice that a node does not answer. If its process has ended, network.json says so.
 func (f *fleet) gone(i int) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n, m := &f.network.Nodes[i], &f.members[i]
-	if m.child != nil || m.ended != "" || n.PID == 0 || runsHome(n.PID, n.Home) {
+	runs := m.ended == "" && (m.child != nil || runsHome(n.PID, n.Home))
+	if n.PID == 0 || runs {
 		return nil
 	}
-	m.ended, n.PID = "gone", 0
+	if m.ended == "" {
+		m.ended = "gone"
+	}
+	n.PID = 0
 	return f.network.Save()
 }
 
