@@ -51,7 +51,7 @@ func (v *view) printf(format string, args ...any) {
 	v.drawn = 0
 }
 
-// run draws until ctx ends, and once more.
+// run draws until ctx ends.
 func (v *view) run(ctx context.Context) {
 	every := liveEvery
 	if v.screen == ScreenPlain {
@@ -59,8 +59,7 @@ func (v *view) run(ctx context.Context) {
 	}
 	v.items, v.at = make([]uint64, len(v.nodes)), time.Now()
 	turned := time.Now()
-	for ctx.Err() == nil {
-		pause(ctx, every)
+	for pause(ctx, every); ctx.Err() == nil; pause(ctx, every) {
 		if time.Since(turned) >= windowLength {
 			turned = time.Now()
 			for _, w := range v.nodes {
