@@ -197,16 +197,14 @@ func (f *fleet) stop(i int) {
 	f.running[i] = nil
 }
 
-// status asks a node once.
-func (f *fleet) status(i int) (client.NodeStatus, error) {
-	return f.clients[i].NodeStatus(f.t.Context())
-}
+// status is what a node says of itself.
+type status = client.NodeStatus
 
 // until asks a node until its status is as wanted. A node that has ended fails the test, unless
 // another program had taken its port meanwhile: then it is started again.
-func (f *fleet) until(i int, what string, ok func(client.NodeStatus) bool) client.NodeStatus {
+func (f *fleet) until(i int, what string, ok func(status) bool) status {
 	f.t.Helper()
-	var last client.NodeStatus
+	var last status
 	name := f.network.Nodes[i].Name
 	eventually(f.t, name+" "+what, func() error {
 		select {
@@ -220,7 +218,7 @@ func (f *fleet) until(i int, what string, ok func(client.NodeStatus) bool) clien
 		default:
 		}
 		var err error
-		if last, err = f.status(i); err != nil {
+		if last, err = f.clients[i].NodeStatus(f.t.Context()); err != nil {
 			return err
 		}
 		if !ok(last) {
@@ -235,21 +233,21 @@ func (f *fleet) until(i int, what string, ok func(client.NodeStatus) bool) clien
 func (f *fleet) untilProposing(nodes ...int) {
 	f.t.Helper()
 	for _, i := range nodes {
-		f.until(i, "proposes", func(s client.NodeStatus) bool { return s.Proposing && s.Commit > 0 })
+		f.until(i, "proposes", func(s status) bool { return s.Proposing && s.Commit > 0 })
 	}
 }
 
 // untilPast waits until a node has committed more than it had.
 func (f *fleet) untilPast(i int, commit dag.CommitIndex) {
 	f.t.Helper()
-	f.until(i, fmt.Sprintf("commits more than %d", commit), func(s client.NodeStatus) bool { return s.Commit > commit })
+	f.until(i, fmt.Sprintf("commits more than %d", commit), func(s status) bool { return s.Commit > commit })
 }
 
 // checkHonest wants no node to hold evidence against any.
 func (f *fleet) checkHonest() {
 	f.t.Helper()
 	for i := range f.network.Nodes {
-		s := f.until(i, "answers", func(client.NodeStatus) bool { return true })
+		s := f.until(i, "answers", func(status) bool { return true })
 		if s.Equivocators != 0 {
 			f.t.Errorf("%s holds evidence of equivocation against %d validators", s.Name, s.Equivocators)
 		}

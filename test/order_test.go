@@ -22,7 +22,7 @@ type order struct {
 func (f *fleet) read(i int) *order {
 	f.t.Helper()
 	o := &order{name: f.network.Nodes[i].Name, items: make(map[crypto.Digest]int)}
-	head := f.until(i, "answers", func(client.NodeStatus) bool { return true }).Commit
+	head := f.until(i, "answers", func(status) bool { return true }).Commit
 	if head == 0 {
 		return o
 	}

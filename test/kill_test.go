@@ -1,0 +1,101 @@
+package test
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/internal/devnet"
+)
+
+// defaultKillSeconds is how long the killing goes on unless DUNLIN_KILL_SECONDS says otherwise.
+const defaultKillSeconds = 20
+
+// number reads an environment variable.
+func number(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q: %v", name, text, err)
+	}
+	return n
+}
+
+// Under load, a random one of four processes is killed every few seconds and started again: the
+// others go on, it catches up and takes part again, all orders agree, nothing acknowledged is lost
+// or ordered twice, and nobody equivocates. Then all four are killed at once, and go on.
+func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills processes for a while")
+	}
+	t.Parallel()
+	seed := number(t, "DUNLIN_SEED", uint64(time.Now().UnixNano()))
+	t.Logf("DUNLIN_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	end := time.Now().Add(time.Duration(number(t, "DUNLIN_KILL_SECONDS", defaultKillSeconds)) * time.Second)
+
+	f := newFleet(t, devnet.Plan{Validators: 4})
+	f.start(f.all()...)
+	f.untilProposing(f.all()...)
+	l := startLoad(f)
+	l.untilMore(100)
+	kills := 0
+	for ; time.Now().Before(end) || kills == 0; kills++ {
+		f.killOne(random)
+	}
+	t.Logf("%d kills, %d transactions acknowledged, %d batches unanswered", kills, len(l.promised()), l.unanswered)
+	l.stop()
+	before := f.checkCommitted(l.promised())
+	f.checkHonest()
+
+	l = startLoad(f)
+	l.untilMore(100)
+	f.kill(f.all()...)
+	f.start(f.all()...)
+	f.untilProposing(f.all()...)
+	l.untilMore(100)
+	l.stop()
+	after := f.checkCommitted(l.promised())
+	for i, o := range after {
+		if at := divergence(before[i], o); at != 0 || len(o.digests) <= len(before[i].digests) {
+			t.Errorf("%s had %d commits and has %d after all were killed; they differ from commit %d on (0: nowhere)",
+				o.name, len(before[i].digests), len(o.digests), at)
+		}
+		for id := range before[i].items {
+			if o.items[id] != 1 {
+				t.Errorf("%s had %s and has it %d times after all were killed", o.name, id, o.items[id])
+			}
+		}
+	}
+	f.checkHonest()
+}
+
+// killOne kills a random node in the middle of what it does, looks whether the others go on, and
+// starts it again some time later.
+func (f *fleet) killOne(random *rand.Rand) {
+	f.t.Helper()
+	time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+	victim := random.IntN(len(f.network.Nodes))
+	witness := (victim + 1 + random.IntN(len(f.network.Nodes)-1)) % len(f.network.Nodes)
+	f.kill(victim)
+	at := f.until(witness, "answers", func(s status) bool { return true }).Commit
+	f.untilPast(witness, at+5)
+	time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+	f.start(victim)
+	f.untilProposing(victim)
+	f.untilCaughtUp(victim, witness)
+}
+
+// untilCaughtUp waits until a node has committed all that another one has committed by now.
+func (f *fleet) untilCaughtUp(i, other int) {
+	f.t.Helper()
+	var goal dag.CommitIndex = f.until(other, "answers", func(s status) bool { return true }).Commit
+	f.untilPast(i, goal-1)
+}
