@@ -43,9 +43,6 @@ nothing was ordered twice; otherwise with 3.`,
 			if config.Binary, err = os.Executable(); err != nil {
 				return fmt.Errorf("find own program: %w", err)
 			}
-			if c.Flags().Changed("validators") && config.Validators == 0 {
-				return usage(c, "a network of 0 validators")
-			}
 			config.Out = c.OutOrStdout()
 			if asJSON {
 				config.Out = c.ErrOrStderr()
