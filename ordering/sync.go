@@ -37,7 +37,8 @@ type synchroniser struct {
 	ahead     dag.Round   // highest round that somebody claims
 	aheadOf   Peer        // who claims it
 	ranging   bool        // whether a range is under way
-	rangeFrom Peer        // who answered the last one
+	rangeAt   dag.Round   // the clock when it was asked for
+	rangeDue  time.Duration
 	progress  time.Duration
 	stalled   time.Duration // when the node last said what it has for want of progress
 	turn      int           // rotates over peers
@@ -171,7 +172,7 @@ func (e *Engine) synchronise() {
 // catchUp asks for whole rounds while the node is far behind.
 func (e *Engine) catchUp() {
 	s := &e.sync
-	if s.ranging {
+	if s.ranging || e.now < s.rangeDue {
 		return
 	}
 	claimed := s.ahead > e.graph.Clock()+catchUpLag
@@ -189,7 +190,7 @@ func (e *Engine) catchUp() {
 }
 
 func (e *Engine) askRange(p Peer) {
-	e.sync.ranging = true
+	e.sync.ranging, e.sync.rangeAt = true, e.graph.Clock()
 	e.fetch(Fetch{To: p, FromRound: max(e.graph.Clock(), e.graph.Floor()+1), ToRound: e.graph.Clock() + catchUpSpan})
 }
 
@@ -257,8 +258,8 @@ func (e *Engine) fetchEnded(ev FetchEnded) {
 	}
 	if len(f.Refs) == 0 {
 		s.ranging = false
-		if ev.Blocks == 0 || s.ahead <= e.graph.Clock() {
-			s.ahead = 0 // the claim was empty, or is met
+		if e.graph.Clock() == s.rangeAt {
+			s.ahead, s.rangeDue = 0, e.now+fetchLater // the claim was empty: somebody else next, after a pause
 		}
 		return
 	}
