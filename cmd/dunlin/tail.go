@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,7 @@ When it is interrupted it says from which cursor to go on; nothing is then missi
 			err = node.FollowEvents(c.Context(), client.Selection{Namespaces: namespaces, Cursor: cursor}, t.take)
 			switch {
 			case errors.Is(err, errEnough), errors.Is(err, context.Canceled):
-				_, err = fmt.Fprintf(c.ErrOrStderr(), "go on with: %s --cursor %s\n", c.CommandPath(), t.cursor)
+				_, err = fmt.Fprintf(c.ErrOrStderr(), "go on with: %s --cursor %s\n", strings.Join(append([]string{c.CommandPath()}, args...), " "), t.cursor)
 				return err
 			}
 			return explain(node, err)
