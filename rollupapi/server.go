@@ -228,10 +228,17 @@ func controlOf(ctx context.Context) *http.ResponseController {
 	return control
 }
 
-// extendWrite gives the reader of a stream the time for one more message.
-func (s *Server) extendWrite(control *http.ResponseController) error {
+// writeInTime runs a write to a stream's reader, which fails if the reader does not take it in
+// time. The deadline is lifted afterwards: HTTP/2 would end a quiet stream by it.
+func (s *Server) writeInTime(control *http.ResponseController, write func() error) error {
 	if err := control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
 		return fmt.Errorf("bound the reader's time: %w", err)
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	if err := control.SetWriteDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("lift the reader's bound: %w", err)
 	}
 	return nil
 }

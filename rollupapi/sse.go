@@ -139,11 +139,10 @@ func (e *eventSink) flush() error {
 		header.Set("X-Accel-Buffering", "no") // proxies must not hold events back
 	}
 	defer e.buffer.Reset()
-	if err := e.server.extendWrite(e.control); err != nil {
-		return err
-	}
-	if _, err := e.w.Write(e.buffer.Bytes()); err != nil {
-		return err
-	}
-	return e.control.Flush()
+	return e.server.writeInTime(e.control, func() error {
+		if _, err := e.w.Write(e.buffer.Bytes()); err != nil {
+			return err
+		}
+		return e.control.Flush()
+	})
 }

@@ -164,8 +164,5 @@ func (m *messageSink) watermark(at position) error {
 
 func (m *messageSink) send(at position, event *pb.StreamResponse) error {
 	event.Cursor, event.Watermarks = encodeCursor(m.server.network, m.options.scope, at), m.server.watermarks()
-	if err := m.server.extendWrite(m.control); err != nil {
-		return err
-	}
-	return m.out.Send(event)
+	return m.server.writeInTime(m.control, func() error { return m.out.Send(event) })
 }

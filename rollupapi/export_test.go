@@ -1,0 +1,24 @@
+package rollupapi
+
+import "time"
+
+// SetPatience shortens how long a stream's reader may take for a message.
+func SetPatience(s *Server, d time.Duration) { s.patience = d }
+
+// The limits that tests go up to and one beyond.
+const (
+	MaxSubmitItems     = maxSubmitItems
+	MaxSubmitItemsJSON = maxSubmitItemsJSON
+	MaxSubmitBytes     = maxSubmitBytes
+	MaxBodyBytes       = maxBodyBytes
+	MaxRangeItems      = maxRangeItems
+	MaxRangeCommits    = maxRangeCommits
+	MaxNamespaces      = maxNamespaces
+	MaxStreams         = maxStreams
+	MaxRPCBatch        = maxRPCBatch
+	MaxCalls           = maxCalls
+	NamespaceLook      = namespaceLook
+)
+
+// Streaming reports whether n streams are being served.
+func Streaming(s *Server, n int) bool { return len(s.streams) == n }
