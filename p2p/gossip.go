@@ -83,10 +83,9 @@ func gossipOptions(n *Network) []pubsub.Option {
 		d := crypto.Hash(crypto.DomainGossip, []byte(m.GetTopic()), m.GetData())
 		return string(d[:])
 	}
-	topics := pubsub.NewAllowlistSubscriptionFilter(n.names.blocks, n.names.transactions)
 	return []pubsub.Option{
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithNoAuthor(), pubsub.WithMessageIdFn(id),
-		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(topics, 16)),
+		pubsub.WithSubscriptionFilter(subscriptionFilter(n.names)),
 		pubsub.WithMaxMessageSize(maxGossipMessage), pubsub.WithMaxControlMessageSize(maxGossipControl),
 		pubsub.WithValidateQueueSize(1024), pubsub.WithValidateThrottle(256), pubsub.WithPeerOutboundQueueSize(256),
 		pubsub.WithPeerScore(peerScore(n.names), &pubsub.PeerScoreThresholds{
@@ -96,6 +95,11 @@ func gossipOptions(n *Network) []pubsub.Option {
 		pubsub.WithFloodPublish(true), pubsub.WithPeerExchange(false),
 		pubsub.WithLogger(slog.New(slog.DiscardHandler)),
 	}
+}
+
+// subscriptionFilter lets in the two topics of the network and few subscriptions at a time.
+func subscriptionFilter(names names) pubsub.SubscriptionFilter {
+	return pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(names.blocks, names.transactions), maxSubscriptions)
 }
 
 // peerScore is P7 and what decays; nodes of one cluster may share an address, so P6 is off.

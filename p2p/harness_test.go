@@ -189,8 +189,38 @@ func start(tb testing.TB, c *dag.Committee, index int, options ...option) *node 
 		tb.Fatal(err)
 	}
 	go n.drainEvents()
-	tb.Cleanup(n.stop)
+	tb.Cleanup(func() {
+		n.stop()
+		n.checkOrder(tb)
+	})
 	return n
+}
+
+// checkOrder holds the promise of Events: nothing of a peer before its PeerConnected.
+func (n *node) checkOrder(tb testing.TB) {
+	met := make(map[ordering.Peer]bool)
+	for i, e := range n.events {
+		var from ordering.Peer
+		switch e := e.(type) {
+		case ordering.PeerConnected:
+			met[e.Peer] = true
+			continue
+		case ordering.BlockReceived:
+			from = e.From
+		case ordering.FrontierReceived:
+			from = e.From
+		case ordering.NewestAsked:
+			from = e.From
+		case ordering.NewestAnswered:
+			from = e.From
+		default:
+			continue
+		}
+		if !met[from] {
+			tb.Errorf("event %d of peer %d came before its connection: %T", i, from, e)
+			return
+		}
+	}
 }
 
 func (n *node) stop() {

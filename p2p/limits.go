@@ -25,6 +25,8 @@ const (
 	maxGossipMessage = dag.MaxBlockBytes + 4<<10
 	// maxGossipControl bounds the control part of a GossipSub message in bytes.
 	maxGossipControl = 64 << 10
+	// maxSubscriptions is how many subscriptions one GossipSub message may hold; there are two topics.
+	maxSubscriptions = 16
 	// gossipQueue is how many own blocks wait for the gossip topic; beyond it they are dropped.
 	gossipQueue = 64
 	// transactionQueue is how many gossiped transactions wait for the node; beyond it they are dropped.
