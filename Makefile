@@ -8,6 +8,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 60s
 BENCHFOR ?= 30s
 TOOL     := go tool -modfile=tools.mod
+PROTO    := go tool -modfile=../tools.mod buf generate
 GOFILES   = $(shell git ls-files -co --exclude-standard '*.go' ':!rollupapi/gen')
 
 .PHONY: help build test race fuzz bench lint format generate docs devnet clean
@@ -45,7 +46,7 @@ lint: ## check format, vet, staticcheck and that generated files are fresh
 	go vet ./...
 	$(TOOL) staticcheck ./...
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
-	(cd rollupapi && $(TOOLS_IN_ROLLUPAPI) buf generate --output "$$fresh"); \
+	(cd rollupapi && $(PROTO) --output "$$fresh"); \
 	diff -r "$$fresh/gen" rollupapi/gen || { echo "rollupapi/gen is stale, run 'make generate'"; exit 1; }
 	go test -count=1 -run 'TestDocs' ./cmd/dunlin
 
@@ -53,7 +54,7 @@ format: ## format the Go files
 	$(TOOL) gofumpt -w $(GOFILES)
 
 generate: ## write the generated code anew
-	cd rollupapi && $(TOOLS_IN_ROLLUPAPI) buf generate
+	cd rollupapi && $(PROTO)
 
 docs: ## write the derived documents anew
 	go test -count=1 -run 'TestDocs' ./cmd/dunlin -update
