@@ -1,3 +1,2 @@
-// Package test holds the suites that look at the whole system: the floors that packages stand on,
-// and networks of real processes.
+// Package test holds the suites that look at the whole system: networks of real processes.
 package test

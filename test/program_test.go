@@ -8,6 +8,8 @@ import (
 	"testing"
 )
 
+const module = "github.com/dunlin-network/dunlin"
+
 // program builds cmd/dunlin once per run of the suite and returns the binary's path.
 func program(t *testing.T) string {
 	t.Helper()

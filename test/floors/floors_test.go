@@ -1,4 +1,4 @@
-package test
+package floors
 
 import (
 	"go/ast"
@@ -9,9 +9,12 @@ import (
 	"testing"
 )
 
+// repository is the root of the sources, seen from here.
+const repository = "../.."
+
 // TestFloors reads the sources of the whole repository and holds them against the floors.
 func TestFloors(t *testing.T) {
-	s := readSources(t, "..")
+	s := readSources(t, repository)
 	if len(s.files) < 10 {
 		t.Fatalf("read %d files only: the checker looks at the wrong place", len(s.files))
 	}
@@ -88,7 +91,7 @@ func TestTopLevel(t *testing.T) {
 		"go.mod", "go.sum", "tools.mod", "tools.sum", "Makefile", "README.md", "CHANGELOG.md", "LICENSE",
 		"bin", // made by make, not kept
 	}
-	entries, err := os.ReadDir("..")
+	entries, err := os.ReadDir(repository)
 	if err != nil {
 		t.Fatal(err)
 	}
