@@ -256,10 +256,12 @@ func (s *Server) follow(ctx context.Context) error {
 		}
 		for ; at < head; at++ {
 			commit, ok, err := s.backend.History.Commit(at + 1)
-			if err != nil || !ok {
-				return fmt.Errorf("read commit %d, found %t: %w", at+1, ok, err)
+			if err != nil {
+				return fmt.Errorf("read commit %d: %w", at+1, err)
 			}
-			s.tracker.commit(commit, time.Now())
+			if ok { // else pruned already: who waits for something in it asks the history in the end
+				s.tracker.commit(commit, time.Now())
+			}
 		}
 	}
 }

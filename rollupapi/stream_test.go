@@ -5,17 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dunlin-network/dunlin/dag"
-	"github.com/dunlin-network/dunlin/rollupapi"
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
@@ -186,96 +183,6 @@ func connectIDs(t testing.TB, url string, namespaces []uint64, cursor string, n 
 	return out
 }
 
-// TestRangePages: pages of every size put together are the whole, whatever the scope.
-func TestRangePages(t *testing.T) {
-	c := apitest.New(t)
-	growChain(t, c)
-	url, _ := c.Serve(t)
-	read := dunlinv1connect.NewReadClient(web(t), url)
-	page := func(r *pb.RangeRequest) *pb.RangeResponse {
-		answer, err := read.Range(t.Context(), r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer
-	}
-	for _, sc := range scopes {
-		whole := page(&pb.RangeRequest{Namespaces: sc.namespaces})
-		if whole.GetMore() || len(whole.GetItems()) == 0 {
-			t.Fatalf("%s: %d items, more %t", sc.query, len(whole.GetItems()), whole.GetMore())
-		}
-		for size := 1; size <= len(whole.GetItems())+1; size++ {
-			for _, limit := range []*pb.RangeRequest{{MaxItems: uint32(size)}, {MaxBytes: uint32(size * 20)}} {
-				limit.Namespaces = sc.namespaces
-				var got []string
-				for more := true; more; {
-					answer := page(limit)
-					for _, item := range answer.GetItems() {
-						got = append(got, item.GetCursor())
-					}
-					if len(answer.GetItems()) == 0 && answer.GetMore() {
-						t.Fatalf("%s: no progress at %s", sc.query, limit.GetCursor())
-					}
-					limit.Cursor, more = answer.GetNextCursor(), answer.GetMore()
-				}
-				var want []string
-				for _, item := range whole.GetItems() {
-					want = append(want, item.GetCursor())
-				}
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("%s in pages of %v:\n%s", sc.query, limit, diff)
-				}
-				if limit.GetCursor() != whole.GetNextCursor() {
-					t.Errorf("%s: pages end at %s, the whole at %s", sc.query, limit.GetCursor(), whole.GetNextCursor())
-				}
-			}
-		}
-	}
-}
-
-// TestLongHistory: namespaces with more commits than are looked up at a time, in different
-// places, come in order and whole; and a range over many commits comes in several.
-func TestLongHistory(t *testing.T) {
-	c := apitest.New(t)
-	var want []string
-	commits := 2*rollupapi.NamespaceLook + 2*rollupapi.MaxRangeCommits
-	for i := range commits {
-		var items []dag.Item
-		if i < rollupapi.NamespaceLook+10 || i%97 == 0 {
-			items = append(items, c.OpenItem(t, apitest.Open, fmt.Sprint("open ", i)))
-		}
-		if i%2 == 1 {
-			items = append(items, c.OpenItem(t, apitest.Quiet, fmt.Sprint("quiet ", i)))
-		}
-		for _, item := range items {
-			want = append(want, item.ID.String())
-		}
-		c.Commit(t, items)
-	}
-	url, _ := c.Serve(t)
-	read := dunlinv1connect.NewReadClient(web(t), url)
-	for _, namespaces := range [][]uint64{nil, {1003, 1005}} {
-		var got []string
-		calls := 0
-		for cursor, more := "genesis", true; more; calls++ {
-			answer, err := read.Range(t.Context(), &pb.RangeRequest{Namespaces: namespaces, Cursor: cursor})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, item := range answer.GetItems() {
-				got = append(got, fmt.Sprintf("%x", item.GetTxId()))
-			}
-			cursor, more = answer.GetNextCursor(), answer.GetMore()
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("namespaces %v:\n%s", namespaces, diff)
-		}
-		if calls < 2 {
-			t.Errorf("%d commits in one call, limit %d", commits, rollupapi.MaxRangeCommits)
-		}
-	}
-}
-
 // TestStreamLive: what is committed while a reader waits comes to it, and the cursor of a quiet
 // namespace moves on with the others' commits.
 func TestStreamLive(t *testing.T) {
@@ -358,131 +265,6 @@ func TestGRPC(t *testing.T) {
 	_, err = read.GetCommit(t.Context(), &pb.GetCommitRequest{Index: 100})
 	if connect.CodeOf(err) != connect.CodeNotFound {
 		t.Errorf("%v, want not found", err)
-	}
-}
-
-// TestSlowReader: a reader that does not read is let go and holds nothing; one that reads is served on.
-func TestSlowReader(t *testing.T) {
-	c := apitest.New(t)
-	big := strings.Repeat("x", 100_000)
-	for i := range 200 { // 20 MB, 40 in hex: more than the sockets' buffers take
-		c.Commit(t, []dag.Item{c.OpenItem(t, apitest.Open, fmt.Sprint(i, big))})
-	}
-	server := rollupapi.New(c.Config())
-	rollupapi.SetPatience(server, 300*time.Millisecond)
-	url, _ := apitest.Start(t, server)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /v1/stream?cursor=genesis HTTP/1.1\r\nHost: x\r\n\r\n")
-	for !rollupapi.Streaming(server, 1) {
-		time.Sleep(5 * time.Millisecond)
-	}
-	for !rollupapi.Streaming(server, 0) { // ends only if the server gives the reader up
-		time.Sleep(5 * time.Millisecond)
-	}
-	total, buffer := 0, make([]byte, 1<<20)
-	for {
-		n, err := conn.Read(buffer)
-		total += n
-		if err != nil {
-			break
-		}
-	}
-	if total > 35_000_000 {
-		t.Errorf("%d bytes came: the reader was not slow", total)
-	}
-	next := sse(t, url+"/v1/stream?cursor=commit:150", "")
-	for i := 150; i < 200; {
-		e := next()
-		if e.name == "" {
-			t.Fatal("the reader was closed")
-		}
-		if e.name == "item" {
-			i++
-		}
-	}
-}
-
-// TestSlowReaderH2 is the same within one HTTP/2 connection, whose other calls go on.
-func TestSlowReaderH2(t *testing.T) {
-	c := apitest.New(t)
-	big := strings.Repeat("x", 100_000)
-	for i := range 200 {
-		c.Commit(t, []dag.Item{c.OpenItem(t, apitest.Open, fmt.Sprint(i, big))})
-	}
-	server := rollupapi.New(c.Config())
-	rollupapi.SetPatience(server, 300*time.Millisecond)
-	url, _ := apitest.Start(t, server)
-	read := dunlinv1connect.NewReadClient(h2c(t), url, connect.WithAcceptCompression("gzip", nil, nil))
-	stream, err := read.Stream(t.Context(), &pb.StreamRequest{Cursor: "genesis"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
-	for !rollupapi.Streaming(server, 1) {
-		time.Sleep(5 * time.Millisecond)
-	}
-	for !rollupapi.Streaming(server, 0) {
-		time.Sleep(5 * time.Millisecond)
-	}
-	n := 0
-	for stream.Receive() {
-		n++
-	}
-	if n >= 400 || stream.Err() == nil {
-		t.Errorf("%d messages came, %v: the reader was not slow", n, stream.Err())
-	}
-	if _, err := read.GetInfo(t.Context(), &pb.GetInfoRequest{}); err != nil {
-		t.Errorf("another call on the connection: %v", err)
-	}
-}
-
-// TestQuietStream: a stream on which nothing happens for longer than a reader may take for a
-// message goes on.
-func TestQuietStream(t *testing.T) {
-	c := apitest.New(t)
-	server := rollupapi.New(c.Config())
-	const patience = 50 * time.Millisecond
-	rollupapi.SetPatience(server, patience)
-	url, _ := apitest.Start(t, server)
-	for name, client := range map[string]*http.Client{"HTTP/1": web(t), "HTTP/2": h2c(t)} {
-		stream, err := dunlinv1connect.NewReadClient(client, url).Stream(t.Context(), &pb.StreamRequest{HeartbeatMs: 60_000})
-		if err != nil || !stream.Receive() {
-			t.Fatal(name, err)
-		}
-		time.Sleep(4 * patience)
-		c.Commit(t)
-		if !stream.Receive() || stream.Msg().GetCommit() == nil {
-			t.Errorf("%s: %v, %v", name, stream.Msg(), stream.Err())
-		}
-		stream.Close()
-	}
-}
-
-// TestStreamLimit: beyond the limit a stream is refused with a time to retry.
-func TestStreamLimit(t *testing.T) {
-	c := apitest.New(t)
-	url, _ := c.Serve(t)
-	client := h2c(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	read := dunlinv1connect.NewReadClient(client, url)
-	for range rollupapi.MaxStreams {
-		stream, err := read.Stream(ctx, &pb.StreamRequest{})
-		if err != nil || !stream.Receive() {
-			t.Fatal(err, stream.Err())
-		}
-	}
-	response, err := web(t).Get(url + "/v1/stream")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusTooManyRequests || response.Header.Get("Retry-After") != "1" {
-		t.Errorf("status %d, Retry-After %q", response.StatusCode, response.Header.Get("Retry-After"))
 	}
 }
 
