@@ -23,3 +23,27 @@ func (s *AuthorSet) Len() int {
 	}
 	return n
 }
+
+// Union is the authors in s or o.
+func (s AuthorSet) Union(o AuthorSet) AuthorSet {
+	for i := range s {
+		s[i] |= o[i]
+	}
+	return s
+}
+
+// Intersect is the authors in both s and o.
+func (s AuthorSet) Intersect(o AuthorSet) AuthorSet {
+	for i := range s {
+		s[i] &= o[i]
+	}
+	return s
+}
+
+// Minus is the authors in s and not in o.
+func (s AuthorSet) Minus(o AuthorSet) AuthorSet {
+	for i := range s {
+		s[i] &^= o[i]
+	}
+	return s
+}

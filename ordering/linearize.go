@@ -57,6 +57,21 @@ func (l *linearizer) order(anchors []*dag.Vertex, gc dag.Round) []*dag.Vertex {
 	return slices.DeleteFunc(found, func(v *dag.Vertex) bool { return !l.claim(v.Slot()) })
 }
 
+// Linearize is the blocks that each of a sequence of commits brings in, from the first commit on, as an
+// engine orders them: commits lists the committed anchors of each, and depth is how many rounds below
+// the previous commit blocks can still be ordered. The graph must hold all of it.
+func Linearize(authors int, commits [][]*dag.Vertex, depth dag.Round) [][]*dag.Vertex {
+	l, gc := newLinearizer(authors), dag.Round(0)
+	out := make([][]*dag.Vertex, len(commits))
+	for i, anchors := range commits {
+		out[i] = l.order(anchors, gc)
+		if len(anchors) > 0 {
+			gc = gcRound(anchors[0].Round(), depth)
+		}
+	}
+	return out
+}
+
 // position rotates the authors with the round, so that no index comes first for ever.
 func (l *linearizer) position(v *dag.Vertex) int {
 	return int((uint64(v.Author()) + uint64(v.Round())) % uint64(l.size))
