@@ -43,16 +43,17 @@ func newCopier(s *Store) *copier {
 	return c
 }
 
-// put queues one thing. It blocks while the queue is full.
+// put queues one thing. It blocks while the queue is full and the copier at work.
 func (c *copier) put(q queued) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.bytes > 0 && c.bytes+q.size > c.store.options.QueueBytes {
-		signal(c.much)
-		c.room.Wait()
+		// Before waiting: once the copier has failed, nobody makes room any more.
 		if err := c.store.failure.err(); err != nil {
 			return err
 		}
+		signal(c.much)
+		c.room.Wait()
 	}
 	c.queue = append(c.queue, q)
 	c.bytes += q.size

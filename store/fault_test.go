@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -141,6 +142,16 @@ func TestFailedSyncIsForEver(t *testing.T) {
 	}
 }
 
+// refuseWrites puts a Badger in place that takes no writes. For a store that has had none yet.
+func refuseWrites(t *testing.T, s *Store) {
+	t.Helper()
+	o := s.badger.db.Opts().WithReadOnly(true)
+	check(t, s.badger.db.Close())
+	var err error
+	s.badger.db, err = badger.Open(o)
+	check(t, err)
+}
+
 // TestCopierErrorSurfaces: an error behind the caller's back stops the caller too, also one that
 // waits for room.
 func TestCopierErrorSurfaces(t *testing.T) {
@@ -148,14 +159,33 @@ func TestCopierErrorSurfaces(t *testing.T) {
 	o := w.options(t.TempDir() + "/data")
 	o.QueueBytes = 100_000
 	s, _ := w.create(o)
-	w.feed(s, 2, 1, 10)
-	check(t, s.badger.db.Close())
+	refuseWrites(t, s)
 	var err error
 	for err == nil {
 		err = s.Append(w.layer(1, 20_000))
 	}
 	if !errors.Is(err, ErrFatal) {
 		t.Fatalf("append: %v, want %v", err, ErrFatal)
+	}
+	<-s.Failed()
+}
+
+// TestCopierErrorWakesWaiters: whoever waits for room when the copier fails is told, and so is
+// whoever comes later.
+func TestCopierErrorWakesWaiters(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	o.QueueBytes = 2 * copyBatch
+	s, _ := w.create(o)
+	refuseWrites(t, s)
+	b := w.layer(1, 10)[0]
+	var err error
+	for range 4 { // the copier takes one in a batch, and fails with the next still queued
+		err = errors.Join(err, s.copier.put(queued{block: b, size: copyBatch}))
+	}
+	err = errors.Join(err, s.copier.put(queued{block: b, size: 2 * copyBatch}))
+	if !errors.Is(err, ErrFatal) {
+		t.Fatalf("put: %v, want %v", err, ErrFatal)
 	}
 	<-s.Failed()
 }

@@ -285,12 +285,6 @@ func TestDamageIsNamed(t *testing.T) {
 		"another log's segment": func(o Options) error {
 			return rewriteHeader(at(o, n-1), func(h *header) { h.chain[0] ^= 1 })
 		},
-		"own block forgotten": func(o Options) error {
-			if err := os.RemoveAll(o.badgerDir()); err != nil {
-				return err
-			}
-			return rewriteHeader(at(o, 0), func(h *header) { h.ownRound = 1000 })
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := base
@@ -338,6 +332,23 @@ func rewriteHeader(path string, change func(*header)) error {
 	change(&h)
 	copy(raw, h.encode())
 	return os.WriteFile(path, raw, 0o600)
+}
+
+// TestForgottenOwnBlock: the log says that there was an own block that nothing holds any more.
+func TestForgottenOwnBlock(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	s, _ := w.create(o)
+	w.feed(s, 3, 1, 10)
+	check(t, s.Close())
+	check(t, rewriteHeader(segmentPath(o.logDir(), 1), func(h *header) { h.ownRound = 4 }))
+	found, _ := scanDir(t, w, o)
+	if found.damage == nil && found.ownRound != 4 {
+		t.Fatalf("own round %d, want 4", found.ownRound)
+	}
+	if _, _, err := Open(o); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("Open: %v, want %v", err, ErrCorrupt)
+	}
 }
 
 func TestMissingLog(t *testing.T) {
@@ -415,6 +426,9 @@ func TestLogIsRecycled(t *testing.T) {
 		t.Fatalf("segments %v, want the newest few of at least 8", sequences)
 	}
 	check(t, s.Close())
+	if found, _ := scanDir(t, w, o); found.segments[0].header.ownRound == 0 {
+		t.Fatal("the oldest segment does not know of the own blocks before it")
+	}
 	_, r := w.open(o)
 	if r.Log != LogWhole || r.OwnLast.Round() != 72 {
 		t.Fatalf("log %v, own last %v", r.Log, r.OwnLast.Ref())

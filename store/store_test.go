@@ -137,6 +137,11 @@ func TestBlocksInRounds(t *testing.T) {
 	t.Run("both", run)
 	forget(s)
 	t.Run("badger", run)
+	s.recent.mu.Lock()
+	s.recent.limit = 1 << 20
+	s.recent.mu.Unlock()
+	s.recent.addBlocks(blocks[5:6]) // as if it came again late
+	t.Run("late block", run)
 }
 
 func TestCommitsOfNamespace(t *testing.T) {
@@ -213,7 +218,8 @@ func TestLookupAcrossRunsAndReopen(t *testing.T) {
 	b, err := openBadger(o.badgerDir(), s.options.Logger)
 	check(t, err)
 	lost := b.batch()
-	check(t, lost.remove(bucketKey(s.index.sealed[sealed()-1].first, commits[0].Accepted[0].ID[0])))
+	newest := s.index.sealed[sealed()-1].first
+	check(t, lost.remove(bucketKey(newest, commits[newest-1].Accepted[0].ID[0])))
 	check(t, lost.flush())
 	check(t, b.close())
 	s, _ = w.open(o)
