@@ -34,6 +34,9 @@ func (n *node) carryOut(r ordering.Ready) {
 	if writes || len(r.Sends) > 0 || len(r.Fetches) > 0 || len(r.Commits) > 0 || len(r.Outcomes) > 0 {
 		n.disk.sync()
 	}
+	if writes {
+		n.disk.lost = false // the restart rule has been kept; own blocks of others' memory do not show that
+	}
 	if writes && n.crashAt == crashAfterSync {
 		n.crash(n.downFor, n.before)
 		return

@@ -45,8 +45,8 @@ type checker struct {
 	items    map[crypto.Digest]dag.CommitIndex
 	known    map[crypto.Digest]bool // submitted by anybody
 	said     map[dag.Slot]crypto.Digest
-	made     []dag.Ref // own blocks of honest nodes since the settled phase that no commit has ordered
-	clocks   [2]uint64 // lowest and highest time in an honest block
+	made     []madeBlock // own blocks of honest nodes since the settled phase that no commit has ordered
+	clocks   [2]uint64   // lowest and highest time in an honest block
 
 	acknowledged map[crypto.Digest]promise
 	order        []crypto.Digest // of acknowledgement
@@ -156,7 +156,7 @@ func (c *checker) extend(node dag.Author, commit *ordering.Commit) {
 		c.failf("rounds", node, "commit %d of round %d follows one of round %d", commit.Index, commit.Round, previous.round)
 	case commit.Time < previous.time:
 		c.failf("time", node, "commit %d at %d follows one at %d", commit.Index, commit.Time, previous.time)
-	case len(c.sequence) > 0 && (commit.Time > c.clocks[1] || (previous.time < commit.Time && commit.Time < c.clocks[0])):
+	case commit.Time > c.clocks[1] || (previous.time < commit.Time && commit.Time < c.clocks[0]):
 		c.failf("time", node, "commit %d at %d, no honest clock showed that: %d to %d", commit.Index, commit.Time, c.clocks[0], c.clocks[1])
 	}
 	c.sequence = append(c.sequence, agreed{commit.Digest, commit.Round, commit.Time, len(commit.Anchors)})
@@ -204,7 +204,11 @@ func (c *checker) left(b *dag.Verified) {
 	}
 	c.clocks = [2]uint64{min(c.clocks[0], at), max(c.clocks[1], at)}
 	if c.phase == settled {
-		c.made = append(c.made, b.Ref())
+		m := madeBlock{b.Ref(), b.Round()}
+		if n := len(c.sequence); n > 0 {
+			m.from = max(m.from, c.sequence[n-1].round)
+		}
+		c.made = append(c.made, m)
 	}
 }
 
@@ -217,6 +221,13 @@ func (c *checker) accused(node dag.Author, ev dag.Evidence) {
 	if ev.First.Slot() != ev.Second.Slot() || ev.First.Ref() == ev.Second.Ref() {
 		c.failf("evidence", node, "%v and %v prove nothing", ev.First.Ref(), ev.Second.Ref())
 	}
+}
+
+// madeBlock is an own block of an honest node, and from which round on its commit is waited for: a
+// node that catches up makes blocks of rounds that are over.
+type madeBlock struct {
+	ref  dag.Ref
+	from dag.Round
 }
 
 var sprintf = fmt.Sprintf

@@ -22,6 +22,7 @@ const (
 // after fetchTimeout only, so recovering takes at least that in the worst case.
 const (
 	inspectEvery = 20 * time.Millisecond
+	nearHead     = 6 // rounds behind the newest commit that count as having recovered
 	lanRecovery  = 10 * time.Second
 	farRecovery  = 15 * time.Second
 	wideRecovery = 30 * time.Second
@@ -99,6 +100,10 @@ func (c *checker) inspect() {
 
 // missing says what keeps the present phase from its goal; detail is empty if nothing does.
 func (c *checker) missing() (invariant string, node dag.Author, detail string) {
+	newest := dag.Round(0)
+	if c.phase == recovering && len(c.sequence) > 0 {
+		newest = max(c.sequence[len(c.sequence)-1].round, nearHead) - nearHead
+	}
 	for _, n := range c.world.nodes {
 		if n == nil {
 			continue
@@ -110,9 +115,9 @@ func (c *checker) missing() (invariant string, node dag.Author, detail string) {
 		switch {
 		case !s.Proposing:
 			return "recovery", n.self, s.Reason
-		case c.phase <= settled && c.roundOf(n) < c.target:
+		case c.phase <= settled && c.roundOf(n) < max(c.target, newest):
 			return "progress", n.self, sprintf("newest commit %d of round %d, clock %d, own %d; want round %d; %d blocks wait",
-				s.Commit.Index, c.roundOf(n), s.Round, s.Own, c.target, s.Waiting)
+				s.Commit.Index, c.roundOf(n), s.Round, s.Own, max(c.target, newest), s.Waiting)
 		}
 	}
 	if c.phase != draining {
@@ -158,12 +163,10 @@ func (c *checker) included(commit *ordering.Commit) {
 	rest := c.made[:0]
 	for _, m := range c.made {
 		switch {
-		case c.slots[m.Slot()]:
-			if commit.Round > m.Round {
-				c.widest = max(c.widest, commit.Round-m.Round)
-			}
-		case commit.Round >= m.Round+k:
-			c.failf("inclusion", m.Author, "block %v is not ordered by the commit of round %d, %d rounds on", m, commit.Round, k)
+		case c.slots[m.ref.Slot()]:
+			c.widest = max(c.widest, commit.Round-min(m.from, commit.Round))
+		case commit.Round >= m.from+k:
+			c.failf("inclusion", m.ref.Author, "block %v is not ordered by the commit of round %d, %d rounds on", m.ref, commit.Round, k)
 		default:
 			rest = append(rest, m)
 		}

@@ -21,7 +21,7 @@ type disk struct {
 	byRound map[dag.Round][]*dag.Verified
 	commits []*ordering.Commit
 	written []time.Duration // when each commit was handed over
-	lost    bool            // the log is known not to be whole
+	lost    bool            // the log is known not to be whole, until an own block follows in it
 }
 
 func newDisk() *disk {
@@ -133,7 +133,6 @@ func (d *disk) restored(self dag.Author) (ordering.Restored, error) {
 			r.OwnRecent = append(r.OwnRecent, b)
 		}
 	}
-	d.lost = false // the log that goes on from here is whole again
 	return r, nil
 }
 

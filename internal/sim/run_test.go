@@ -54,3 +54,27 @@ func TestScratch(t *testing.T) {
 	wall := time.Since(start)
 	fmt.Println(to-from+1, "seeds", bad, "bad", wall, "events", events, "virtual", virtual, "worst recovery", worst, "ev/s", float64(events)/wall.Seconds())
 }
+
+func TestExplainScratch(t *testing.T) {
+	n, seed := 4, 0
+	n, _ = strconv.Atoi(os.Getenv("N"))
+	seed, _ = strconv.Atoi(os.Getenv("SEED"))
+	s, _ := Plan(uint64(seed), Options{Validators: n, Rounds: 150, Profile: Profile(os.Getenv("PROFILE")), Adversaries: []string{RandomAdversaries}})
+	w := newWorld(&s, withLines)
+	w.play()
+	for _, l := range w.trace.last() {
+		fmt.Println(l)
+	}
+	fmt.Println(w.check.violation)
+	for _, n := range w.nodes {
+		if n != nil {
+			fmt.Printf("%v %+v\n", n.self, n.engine.Status())
+		}
+	}
+	k := 0
+	for id, p := range w.check.tickets {
+		if k++; k < 5 {
+			fmt.Println(id, p)
+		}
+	}
+}
