@@ -136,7 +136,7 @@ func TestFetchFromLiar(t *testing.T) {
 				test.blocks = got.Blocks
 			}
 			if got.Blocks != test.blocks || s.Faults != uint64(test.faults) || s.Unasked != uint64(test.unasked) {
-				t.Errorf("blocks %d, faults %d, unasked %d; want %+v", got.Blocks, s.Faults, s.Unasked, test)
+				t.Errorf("blocks %d, faults %d, unasked %d; want %d, %d, %d", got.Blocks, s.Faults, s.Unasked, test.blocks, test.faults, test.unasked)
 			}
 			if got.Blocks*500_000 > maxFetchBytes {
 				t.Errorf("took %d large blocks", got.Blocks)
