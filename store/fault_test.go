@@ -322,3 +322,29 @@ func TestTornTailIsCleared(t *testing.T) {
 		t.Fatal("the torn records are still there")
 	}
 }
+
+// TestUnconfirmedSegmentsStay: what Badger does not have safely is never recycled.
+func TestUnconfirmedSegmentsStay(t *testing.T) {
+	w := newNetwork(t)
+	path := t.TempDir() + "/log"
+	log, err := beginLog(diskFiles{}, path, 8<<10, w.committee.Network(), 0, originFresh)
+	check(t, err)
+	for range 20 {
+		check(t, log.append(w.layer(1, 300)))
+	}
+	before, err := listSegments(path)
+	check(t, err)
+	if len(before) < 6 || before[0] != 1 {
+		t.Fatalf("segments %v, want all of at least 6", before)
+	}
+	log.confirm(log.appended)
+	for range 4 {
+		check(t, log.append(w.layer(1, 300)))
+	}
+	after, err := listSegments(path)
+	check(t, err)
+	if len(after) > keptSegments+2 {
+		t.Fatalf("segments %v after all was confirmed", after)
+	}
+	check(t, log.close())
+}
