@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,7 +299,13 @@ func TestSubmitBundle(t *testing.T) {
 func TestStopUnderLoad(t *testing.T) {
 	c := apitest.New(t)
 	hang := make(chan struct{})
-	c.Answer(func(dag.Item) ordering.OutcomeState { <-hang; return ordering.Included })
+	var answered atomic.Int32
+	c.Answer(func(dag.Item) ordering.OutcomeState {
+		<-hang
+		time.Sleep(50 * time.Millisecond)
+		answered.Add(1)
+		return ordering.Included
+	})
 	url, stop := c.Serve(t)
 	var calls sync.WaitGroup
 	for i := range 8 {
@@ -315,6 +322,9 @@ func TestStopUnderLoad(t *testing.T) {
 	}
 	close(hang) // the fake does not look at its context
 	stop()
+	if n := answered.Load(); n != 8 {
+		t.Errorf("the server ended with %d of 8 calls still in the sequencer", 8-n)
+	}
 	calls.Wait()
 	if e := next(); e.name != "" {
 		t.Errorf("the stream went on: %v", e)
