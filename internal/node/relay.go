@@ -11,6 +11,7 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/p2p"
+	"github.com/dunlin-network/dunlin/rollupapi"
 )
 
 const (
@@ -26,17 +27,19 @@ const (
 	gossipAgain = 2 * time.Second
 )
 
-// admitGossip checks a gossiped item for p2p, in its goroutines.
+// admitGossip checks a gossiped item for p2p, in its goroutines. What the sender could not know is
+// not held against it: that this node is busy, or sees another newest commit than the sender did.
 func (n *node) admitGossip(raw []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), gossipAgain)
 	defer cancel()
-	if _, err := n.admission.Encoded(ctx, n.store.Head().Index, raw); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("%w: %w", p2p.ErrNotNow, err)
-		}
-		return err
+	_, err := n.admission.Encoded(ctx, n.store.Head().Index, raw)
+	var refusal *rollupapi.Refusal
+	blameless := errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &refusal) && (refusal.Reason == rollupapi.ReasonExpired || refusal.Reason == rollupapi.ReasonTooFarAhead)
+	if blameless {
+		return fmt.Errorf("%w: %w", p2p.ErrNotNow, err)
 	}
-	return nil
+	return err
 }
 
 // held is a gossiped item that another validator was chosen for.
