@@ -24,6 +24,13 @@ func (s *blockSet) add(a dag.Author, twin int) {
 	s.twins[twin-1].Add(a)
 }
 
+func (s *blockSet) has(a dag.Author, twin int) bool {
+	if twin == 0 {
+		return s.first.Has(a)
+	}
+	return twin <= len(s.twins) && s.twins[twin-1].Has(a)
+}
+
 // shared counts the authors that have a block in both sets.
 func (s *blockSet) shared(o *blockSet) int {
 	authors := s.first.Intersect(o.first)
