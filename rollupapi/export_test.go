@@ -14,7 +14,7 @@ const (
 	MaxRangeItems      = maxRangeItems
 	MaxRangeCommits    = maxRangeCommits
 	MaxNamespaces      = maxNamespaces
-	MaxStreams         = maxStreams
+	MaxStreams         = defaultStreams
 	MaxRPCBatch        = maxRPCBatch
 	MaxCalls           = maxCalls
 	NamespaceLook      = namespaceLook

@@ -22,8 +22,9 @@ const (
 	maxRangeCommits = 500
 	// maxNamespaces is how many namespaces one stream or range may name; more ask for all.
 	maxNamespaces = 64
-	// maxStreams is how many streams a node serves at a time; each costs a goroutine and a batch.
-	maxStreams = 256
+	// defaultStreams is how many streams a node serves at a time unless its config says otherwise;
+	// each costs a goroutine and a batch.
+	defaultStreams = 256
 	// maxBatchItems and maxBatchBytes (of payloads) bound one message of a stream.
 	maxBatchItems = 1024
 	maxBatchBytes = 256 << 10

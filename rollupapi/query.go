@@ -130,7 +130,7 @@ func (s *Server) info() *pb.GetInfoResponse {
 			TransactionBytes: dag.MaxTransactionBytes, SubmitItems: maxSubmitItems, SubmitItemsJson: maxSubmitItemsJSON, SubmitBytes: maxSubmitBytes,
 			BundleLegs: dag.MaxBundleLegs, BundleNamespaces: dag.MaxBundleNamespaces,
 			RangeItems: maxRangeItems, RangeBytes: maxRangeBytes, RangeCommits: maxRangeCommits,
-			StreamNamespaces: maxNamespaces, Streams: maxStreams, ValidityWindow: dag.ValidityWindow, RpcBatch: maxRPCBatch,
+			StreamNamespaces: maxNamespaces, Streams: uint32(cap(s.streams)), ValidityWindow: dag.ValidityWindow, RpcBatch: maxRPCBatch,
 		},
 		Features:   []string{"submit", "bundle", "status", "range", "stream", "sse", "eth_rpc"},
 		Watermarks: s.watermarks(),

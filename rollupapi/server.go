@@ -19,7 +19,7 @@ import (
 	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
 )
 
-// Config is what a Server stands on. All fields are needed.
+// Config is what a Server stands on. All fields but Streams are needed.
 type Config struct {
 	Sequencer Sequencer
 	History   History
@@ -30,6 +30,7 @@ type Config struct {
 	Registry  *dag.Registry
 	Chain     string // the network's name, for people
 	Version   string // the program's version
+	Streams   int    // how many streams are served at a time; 0 for 256
 	Logger    *slog.Logger
 }
 
@@ -56,9 +57,12 @@ type Server struct {
 
 // New returns a server that Serve starts.
 func New(c Config) *Server {
+	if c.Streams == 0 {
+		c.Streams = defaultStreams
+	}
 	s := &Server{
 		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(),
-		log: c.Logger, streams: make(chan struct{}, maxStreams), patience: writeTimeout,
+		log: c.Logger, streams: make(chan struct{}, c.Streams), patience: writeTimeout,
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
 	return s

@@ -57,7 +57,7 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
 	default:
-		return over(ReasonBusy, maxStreams, "%d streams are being served, which is the limit", maxStreams)
+		return over(ReasonBusy, cap(s.streams), "%d streams are being served, which is the limit", cap(s.streams))
 	}
 	r := &reader{history: s.backend.History, watcher: s.backend.Watcher, scope: o.scope, at: o.start}
 	if err := out.watermark(r.at); err != nil { // at once, so that the reader knows that it is connected

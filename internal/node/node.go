@@ -146,7 +146,8 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 func (n *node) api() *rollupapi.Server {
 	return rollupapi.New(rollupapi.Config{
 		Sequencer: n, History: n.history, Watcher: n.history, Node: n, Admission: n.admission,
-		Committee: n.committee, Registry: n.registry, Chain: n.home.Genesis.Chain, Version: n.version, Logger: n.log,
+		Committee: n.committee, Registry: n.registry, Chain: n.home.Genesis.Chain, Version: n.version,
+		Streams: n.home.Config.Limits.Streams, Logger: n.log,
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -307,4 +308,37 @@ func TestRunRefusals(t *testing.T) {
 	if err == nil && (results[0].State == client.Included || results[0].State == client.Committed) {
 		t.Errorf("a node alone acknowledged a transaction: %+v", results[0])
 	}
+}
+
+// The limits of the config are those of the node.
+func TestStreamsLimit(t *testing.T) {
+	c := newCluster(t, func(_ int, c *Config) { c.Limits.Streams = 2 })
+	n := c.nodes[0]
+	n.start()
+	n.until("answers", func(client.NodeStatus) bool { return true })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var readers sync.WaitGroup
+	for range 2 {
+		connected := make(chan struct{})
+		readers.Go(func() {
+			var once sync.Once
+			_ = n.client().FollowEvents(ctx, client.Selection{Cursor: "genesis"}, func(client.Event) error {
+				once.Do(func() { close(connected) })
+				return nil
+			})
+		})
+		<-connected
+	}
+	response, err := http.Get(n.api + "/v1/stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a third stream is answered with %s", response.Status)
+	}
+	cancel()
+	readers.Wait()
+	http.DefaultClient.CloseIdleConnections()
 }
