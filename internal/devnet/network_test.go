@@ -168,15 +168,16 @@ func TestFleet(t *testing.T) {
 	}
 	eventually(t, "the end of n1", func() bool { return f.ended(1) == "signal: killed" })
 	if err := f.seen(1); err != nil || f.ended(1) == "" {
-		t.Errorf("a dead node is taken for a new one (%v)", err)
+		t.Fatalf("a dead node is taken for a new one (%v)", err)
 	}
 	again := exec.Command(binary, "run", "--home", victim.Home)
 	if err := again.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = again.Process.Kill() }) // if the fleet did not stop it
 	eventually(t, "n1 running again", func() bool { return lockHolder(victim.Home) == again.Process.Pid })
 	if err := f.seen(1); err != nil || f.ended(1) != "" {
-		t.Errorf("the new process of n1 is not noticed: %q, %v", f.ended(1), err)
+		t.Fatalf("the new process of n1 is not noticed: %q, %v", f.ended(1), err)
 	}
 	if saved, err = Load(n.Dir()); err != nil || saved.Nodes[1].PID != again.Process.Pid {
 		t.Errorf("network.json names process %d of n1, want %d (%v)", saved.Nodes[1].PID, again.Process.Pid, err)
