@@ -7,15 +7,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dunlin-network/dunlin/internal/node"
+	"github.com/dunlin-network/dunlin/store"
 )
 
 func newRun() *cobra.Command {
 	var home string
+	var acceptDamage bool
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the node of a home directory until it is interrupted",
 		Long: `Run the node of a home directory, in the foreground. It logs to standard error as the home's
-config.toml says, and stops in order on SIGINT or SIGTERM.`,
+config.toml says, and stops in order on SIGINT or SIGTERM.
+
+A home whose log of signed blocks is damaged is refused. With --accept-damaged-log the damaged log is
+set aside and a new one begun; the node then asks the other validators what it has signed before
+it speaks again, so that it cannot contradict itself.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir, err := resolveHome(home)
@@ -31,10 +37,15 @@ config.toml says, and stops in order on SIGINT or SIGTERM.`,
 				return err
 			}
 			slog.SetDefault(logger)
-			return node.Run(c.Context(), node.Options{Home: dir, Version: productVersion(), Logger: logger})
+			o := node.Options{Home: dir, Version: productVersion(), Logger: logger}
+			if acceptDamage {
+				o.Damage = store.SetDamageAside
+			}
+			return node.Run(c.Context(), o)
 		},
 	}
 	homeFlag(c, &home)
+	c.Flags().BoolVar(&acceptDamage, "accept-damaged-log", false, "set a damaged log aside and ask the others what this validator has signed")
 	return c
 }
 
