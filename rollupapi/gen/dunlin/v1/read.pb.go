@@ -464,6 +464,7 @@ type NodeStatus struct {
 	Behind        uint64                 `protobuf:"varint,19,opt,name=behind,proto3" json:"behind,omitempty"`                                    // commits that the node is known to lack; 0 when caught up
 	LatencyP50Ms  float64                `protobuf:"fixed64,20,opt,name=latency_p50_ms,json=latencyP50Ms,proto3" json:"latency_p50_ms,omitempty"` // own transactions, from entry to commit
 	LatencyP99Ms  float64                `protobuf:"fixed64,21,opt,name=latency_p99_ms,json=latencyP99Ms,proto3" json:"latency_p99_ms,omitempty"`
+	Equivocators  uint32                 `protobuf:"varint,22,opt,name=equivocators,proto3" json:"equivocators,omitempty"` // validators whose signed contradictions this node holds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -641,6 +642,13 @@ func (x *NodeStatus) GetLatencyP50Ms() float64 {
 func (x *NodeStatus) GetLatencyP99Ms() float64 {
 	if x != nil {
 		return x.LatencyP99Ms
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetEquivocators() uint32 {
+	if x != nil {
+		return x.Equivocators
 	}
 	return 0
 }
@@ -1756,7 +1764,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x15.dunlin.v1.NodeStatusR\x04node\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xeb\x04\n" +
+	"watermarks\"\x8f\x05\n" +
 	"\n" +
 	"NodeStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
@@ -1783,7 +1791,8 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\tuptime_ms\x18\x12 \x01(\x04R\buptimeMs\x12\x16\n" +
 	"\x06behind\x18\x13 \x01(\x04R\x06behind\x12$\n" +
 	"\x0elatency_p50_ms\x18\x14 \x01(\x01R\flatencyP50Ms\x12$\n" +
-	"\x0elatency_p99_ms\x18\x15 \x01(\x01R\flatencyP99Ms\"X\n" +
+	"\x0elatency_p99_ms\x18\x15 \x01(\x01R\flatencyP99Ms\x12\"\n" +
+	"\fequivocators\x18\x16 \x01(\rR\fequivocators\"X\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
