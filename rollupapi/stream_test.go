@@ -262,6 +262,10 @@ func TestGRPC(t *testing.T) {
 	if err != nil || answer.GetCommit().GetItems() != 4 || len(answer.GetCommit().GetBlocks()) != 2 {
 		t.Errorf("%v, %v", answer, err)
 	}
+	node, err := read.GetNode(t.Context(), &pb.GetNodeRequest{})
+	if n := node.GetNode(); err != nil || n.GetName() != "v0" || n.GetCommit() != 7 || n.GetPeers() != 3 || !n.GetProposing() || len(n.GetPeerList()) != 1 {
+		t.Errorf("%v, %v", node, err)
+	}
 	_, err = read.GetCommit(t.Context(), &pb.GetCommitRequest{Index: 100})
 	if connect.CodeOf(err) != connect.CodeNotFound {
 		t.Errorf("%v, want not found", err)
