@@ -104,7 +104,10 @@ func (c *Committer) Collect(floor dag.Round) {
 // Direct is the direct rule alone. It fails with ErrFault where two verdicts hold at once.
 func (c *Committer) Direct(s dag.Slot) (Decision, error) {
 	voters := c.rounds[s.Round+1]
-	skip := voters != nil && voters.held.first.Len() >= c.quorum
+	if voters == nil || voters.held.first.Len() < c.quorum {
+		return Decision{Slot: s, Direct: true}, nil // too few to pass over it, and to be cited by a certificate
+	}
+	skip := true
 	var committed []*candidate
 	for _, l := range c.candidates(s) {
 		if l.certifiers.Len() >= c.quorum {
