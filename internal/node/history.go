@@ -15,11 +15,14 @@ import (
 // concurrent use.
 type history struct {
 	store *store.Store
+	epoch dag.Epoch
 	mu    sync.Mutex
 	bell  chan struct{} // closed and replaced at the next commit
 }
 
-func newHistory(s *store.Store) *history { return &history{store: s, bell: make(chan struct{})} }
+func newHistory(s *store.Store, epoch dag.Epoch) *history {
+	return &history{store: s, epoch: epoch, bell: make(chan struct{})}
+}
 
 // announce wakes everybody who waits for a commit.
 func (h *history) announce() {
@@ -31,7 +34,7 @@ func (h *history) announce() {
 
 // Heads says how far the history reaches.
 func (h *history) Heads() rollupapi.Heads {
-	return rollupapi.Heads{Committed: h.store.Head().Index, Earliest: h.store.Earliest()}
+	return rollupapi.Heads{Committed: h.store.Head().Index, Earliest: h.store.Earliest(), Epoch: h.epoch}
 }
 
 // Commit reads one commit with its bodies.

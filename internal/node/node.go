@@ -92,7 +92,7 @@ func open(home *Home, o Options) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.history = newHistory(n.store)
+	n.history = newHistory(n.store, committee.Epoch())
 	n.pending = newPending()
 	n.writer = newWriter(n)
 	n.loop = newLoop(engine, n.writer.inbox, n.started)
