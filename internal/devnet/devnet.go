@@ -123,6 +123,11 @@ func (d *devnet) open() error {
 			fmt.Sprintf("the network in %s has %d validators, not %d", d.Dir, len(d.network.Nodes), d.Validators),
 			"leave out --validators, or choose a new directory",
 		}
+	case d.APIPort != 0 && d.network.Nodes[0].API != fmt.Sprintf("http://127.0.0.1:%d", d.APIPort):
+		return &planError{
+			fmt.Sprintf("the network in %s serves its first API at %s", d.Dir, d.network.Nodes[0].API),
+			"leave out --api-port, or choose a new directory",
+		}
 	}
 	d.fleet = newFleet(d.Binary, d.network)
 	for _, n := range d.network.Nodes {
@@ -215,8 +220,11 @@ func (d *devnet) firstCommit(ctx context.Context) error {
 		if waiting == "" {
 			return nil
 		}
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return &planError{"interrupted before " + waiting + " had committed anything", "dunlin devnet --home " + d.network.Dir()}
+		}
 		if ctx.Err() != nil {
-			return &planError{waiting + " has committed nothing: " + ctx.Err().Error(), "look at node.log in " + d.network.Dir() + "/*"}
+			return &planError{fmt.Sprintf("%s has committed nothing in %v", waiting, firstCommitPatience), "look at node.log in " + d.network.Dir() + "/*"}
 		}
 		pause(ctx, 50*time.Millisecond)
 	}
