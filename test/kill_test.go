@@ -9,6 +9,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/devnet"
+	"github.com/dunlin-network/dunlin/ordering"
 )
 
 // defaultKillSeconds is how long the killing goes on unless DUNLIN_KILL_SECONDS says otherwise.
@@ -98,4 +99,30 @@ func (f *fleet) untilCaughtUp(i, other int) {
 	f.t.Helper()
 	var goal dag.CommitIndex = f.until(other, "answers", func(s status) bool { return true }).Commit
 	f.untilPast(i, goal-1)
+}
+
+// A node acknowledges what stands in a block that no other node has seen, and dies. The others go
+// on until that block is too old to be ordered. When the node comes back it keeps its promise.
+func TestPromiseOfALostBlock(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, devnet.Plan{Validators: 4})
+	f.start(f.all()...)
+	f.untilProposing(f.all()...)
+	l := startLoad(f)
+	for range 3 {
+		l.untilMore(50)
+		f.kill(1, 2, 3)
+		time.Sleep(300 * time.Millisecond) // in which node 0 makes its last block without hearers
+		f.kill(0)
+		f.start(1, 2, 3)
+		f.untilProposing(1, 2, 3)
+		at := f.until(1, "answers", func(status) bool { return true }).Commit
+		f.untilPast(1, at+2*ordering.GCDepth)
+		f.start(0)
+		f.untilProposing(0)
+	}
+	l.stop()
+	f.checkCommitted(l.promised())
+	f.checkHonest()
+	t.Logf("%d transactions acknowledged", len(l.promised()))
 }
