@@ -127,7 +127,6 @@ type table struct {
 	byID     map[peer.ID]*remote
 	byNumber map[ordering.Peer]*remote
 	taken    []bool // numbers of strangers, from FirstStranger on
-
 }
 
 func newTable(ctx context.Context, committee *dag.Committee, limits Limits) *table {

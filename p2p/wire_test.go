@@ -97,8 +97,12 @@ func FuzzFrame(f *testing.F) {
 	c := committee(f, 4)
 	b := block(f, c, 1, 1, 10)
 	for _, seed := range []frame{
-		{kindBlock, b.Bytes()}, {kindFrontier, encodeRefs([]dag.Ref{b.Ref()})}, {kindAskNewest, nil},
-		encodeAnswer(ordering.AnswerNewest{Newest: b, Signed: 4}), {kindPing, make([]byte, pingSize)}, trailer{status: fetchBusy}.encode(),
+		{kindBlock, b.Bytes()},
+		{kindFrontier, encodeRefs([]dag.Ref{b.Ref()})},
+		{kindAskNewest, nil},
+		encodeAnswer(ordering.AnswerNewest{Newest: b, Signed: 4}),
+		{kindPing, make([]byte, pingSize)},
+		trailer{status: fetchBusy}.encode(),
 	} {
 		f.Add(encoded(f, seed))
 	}
