@@ -120,8 +120,9 @@ func acceptedRoot(accepted []Accepted) crypto.Digest {
 }
 
 // medianTime is the median clock of the anchor's parents in the round before it, one per author; of
-// an even number the lower one. A quorum of clocks has a median between two honest ones. In
-// round 1, whose parents have no clock, it is the anchor's own.
+// an even number the lower one. A quorum of clocks has a median between two honest ones. In round 1
+// the parents have no clock, and the anchor's own may show anything; its commit keeps the time
+// before.
 func medianTime(anchor *dag.Vertex) uint64 {
 	var times []uint64
 	for _, p := range anchor.Parents() {
@@ -130,7 +131,7 @@ func medianTime(anchor *dag.Vertex) uint64 {
 		}
 	}
 	if len(times) == 0 {
-		return anchor.Verified().Block().Time
+		return 0
 	}
 	slices.Sort(times)
 	return times[(len(times)-1)/2]

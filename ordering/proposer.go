@@ -7,9 +7,14 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 )
 
-// maxMissed is after how many rounds without an author's block in time nobody waits for it any
-// more. It is a local choice without effect on safety: a block in time ends it.
-const maxMissed = 3
+// Nobody waits for an author whose misses weigh maxMissed or more. A round without its block in time
+// weighs missWeight, a round with it takes one off: an author that leaves out every second round
+// would otherwise make everybody wait in each of them. It is a local choice without effect on
+// safety.
+const (
+	maxMissed  = 3
+	missWeight = 2
+)
 
 // proposer is what making own blocks needs to remember.
 type proposer struct {
@@ -17,7 +22,7 @@ type proposer struct {
 	lastAt   time.Duration // when it was made
 	notBelow dag.Round     // first round allowed after a lost log
 	cited    []dag.Round   // per author: the newest round that the own chain refers to
-	missed   []int         // per author: rounds in a row without its block in time
+	missed   []int         // per author: the weight of its misses, at most 2*maxMissed
 	exposed  dag.AuthorSet // authors caught in equivocation: neither cited nor waited for
 	spread   spread
 	diskFull bool
@@ -36,10 +41,12 @@ func newProposer(cfg Config) proposer {
 }
 
 // nextRound is the round of the next own block. No round is skipped, since validators that jump
-// allow an endless run without commits (Qiu, Xiao, Shao: IEEE S&P 2026), but for rounds whose
-// blocks can no longer matter to a decision, and after a lost log.
+// allow an endless run without commits (Qiu, Xiao, Shao: IEEE S&P 2026), but for rounds that are
+// decided, and after a lost log. A round above the newest decided one is made up for at once, without
+// waiting: whoever skipped it to wait for the anchors of the present round could wait behind the
+// others for ever.
 func (e *Engine) nextRound() dag.Round {
-	decided := min(e.committer.Decided()+waveLength, e.graph.Clock())
+	decided := min(e.committer.Decided()+1, e.graph.Clock())
 	return max(e.proposer.last.Round+1, decided, e.proposer.notBelow)
 }
 
@@ -168,9 +175,9 @@ func (e *Engine) noteArrivals(r dag.Round) {
 	authors := e.graph.Authors(r)
 	for a := range e.proposer.missed {
 		if authors.Has(dag.Author(a)) {
-			e.proposer.missed[a] = 0
+			e.proposer.missed[a] = max(0, e.proposer.missed[a]-1)
 		} else {
-			e.proposer.missed[a]++
+			e.proposer.missed[a] = min(e.proposer.missed[a]+missWeight, 2*maxMissed)
 		}
 	}
 }

@@ -17,6 +17,9 @@ const (
 	maxWanted = 16 << 10
 	// catchUpLag is how many rounds behind a node asks for whole rounds instead of single blocks.
 	catchUpLag = 30
+	// maxFlights is at how many peers at once one block or range is asked for: a second one once the
+	// first has let it wait.
+	maxFlights = 2
 	// fetchLater is when to look again at a block that nobody can be asked for now.
 	fetchLater = 100 * time.Millisecond
 	// catchUpSpan is how many rounds one such question covers at most.
@@ -33,12 +36,12 @@ type synchroniser struct {
 	fetches   map[uint64]Fetch
 	load      map[Peer]int // fetches under way
 	nextID    uint64
-	newest    []dag.Round // per author: the newest round of a verified block
-	ahead     dag.Round   // highest round that somebody claims
-	aheadOf   Peer        // who claims it
-	ranging   bool        // whether a range is under way
-	rangeAt   dag.Round   // the clock when it was asked for
-	rangeDue  time.Duration
+	newest    []dag.Round   // per author: the newest round of a verified block
+	ahead     dag.Round     // highest round that somebody claims
+	aheadOf   Peer          // who claims it
+	ranges    int           // ranges under way
+	rangeAt   dag.Round     // the clock when it was asked for
+	rangeDue  time.Duration // when another may be asked for
 	progress  time.Duration
 	stalled   time.Duration // when the node last said what it has for want of progress
 	turn      int           // rotates over peers
@@ -46,11 +49,11 @@ type synchroniser struct {
 
 // want is one missing block.
 type want struct {
-	hint     bool // a frontier named it; no block refers to it yet
-	sources  []Peer
-	tried    int
-	inFlight bool
-	due      time.Duration
+	hint    bool // a frontier named it; no block refers to it yet
+	sources []Peer
+	tried   int
+	asking  []Peer // who is asked now
+	due     time.Duration
 }
 
 func newSynchroniser(cfg Config) synchroniser {
@@ -59,6 +62,9 @@ func newSynchroniser(cfg Config) synchroniser {
 		fetches: make(map[uint64]Fetch), load: make(map[Peer]int), newest: make([]dag.Round, cfg.Committee.Size()),
 	}
 }
+
+// maxBackoff is how often the pause between tries doubles.
+const maxBackoff = 6
 
 // maxSources is how many peers are remembered as holding one missing block.
 const maxSources = 4
@@ -75,10 +81,22 @@ func (s *synchroniser) want(missing []dag.Ref, from Peer, now time.Duration) {
 			s.wanted[r] = w
 		}
 		w.hint = false
-		if !slices.Contains(w.sources, from) && len(w.sources) < maxSources {
-			w.sources = append(w.sources, from)
-		}
+		w.mention(from, now)
 	}
+}
+
+// mention notes that p has sent something that refers to the block: it is asked next, and the oldest
+// source beyond the limit is forgotten. Whoever was asked before it had the block may have it now.
+func (w *want) mention(p Peer, now time.Duration) {
+	if i := slices.Index(w.sources, p); i >= 0 {
+		w.sources = slices.Delete(w.sources, i, i+1)
+	} else {
+		w.due = now
+	}
+	if len(w.sources) == maxSources {
+		w.sources = slices.Delete(w.sources, 0, 1)
+	}
+	w.sources = append(w.sources, p)
 }
 
 // seen notes a verified block, whether or not it could join the DAG.
@@ -161,7 +179,7 @@ func (e *Engine) synchronise() {
 	if e.now >= max(e.sync.progress, e.sync.stalled)+e.cfg.Timing.StallAfter {
 		e.sync.stalled = e.now
 		e.sayAgain(Everyone)
-		if !e.sync.ranging {
+		if e.sync.ranges == 0 {
 			if p, ok := e.sync.anyPeer(); ok {
 				e.askRange(p)
 			}
@@ -172,7 +190,7 @@ func (e *Engine) synchronise() {
 // catchUp asks for whole rounds while the node is far behind.
 func (e *Engine) catchUp() {
 	s := &e.sync
-	if s.ranging || e.now < s.rangeDue {
+	if s.ranges >= maxFlights || e.now < s.rangeDue {
 		return
 	}
 	claimed := s.ahead > e.graph.Clock()+catchUpLag
@@ -180,7 +198,7 @@ func (e *Engine) catchUp() {
 		return
 	}
 	p := s.aheadOf
-	if !claimed || !s.reachable(p) {
+	if !claimed || s.ranges > 0 || !s.free(p) {
 		var ok bool
 		if p, ok = s.anyPeer(); !ok {
 			return
@@ -190,7 +208,8 @@ func (e *Engine) catchUp() {
 }
 
 func (e *Engine) askRange(p Peer) {
-	e.sync.ranging, e.sync.rangeAt = true, e.graph.Clock()
+	e.sync.ranges++
+	e.sync.rangeAt, e.sync.rangeDue = e.graph.Clock(), e.now+e.cfg.Timing.FetchRetry
 	e.fetch(Fetch{To: p, FromRound: max(e.graph.Clock(), e.graph.Floor()+1), ToRound: e.graph.Clock() + catchUpSpan})
 }
 
@@ -203,9 +222,9 @@ func (e *Engine) fetchWanted() {
 	var due []dag.Ref
 	for r, w := range s.wanted {
 		switch {
-		case r.Round <= e.graph.Floor() || e.graph.Get(r) != nil || (!w.hint && !w.inFlight && !e.graph.Wants(r)):
+		case r.Round <= e.graph.Floor() || e.graph.Get(r) != nil || (!w.hint && len(w.asking) == 0 && !e.graph.Wants(r)):
 			delete(s.wanted, r)
-		case !w.inFlight && w.due+e.grace(w) <= e.now:
+		case len(w.asking) < maxFlights && w.due+e.grace(w) <= e.now:
 			due = append(due, r)
 		}
 	}
@@ -214,16 +233,19 @@ func (e *Engine) fetchWanted() {
 	var order []Peer
 	for _, r := range due {
 		p, ok := s.source(s.wanted[r])
-		far := s.ranging && r.Round > e.graph.Clock()+catchUpLag // the range will bring it
-		if !ok || far || s.load[p] >= maxFetchesPerPeer || len(batches[p]) >= MaxFetchRefs {
-			s.wanted[r].due = e.now + fetchLater
+		far := s.ranges > 0 && r.Round > e.graph.Clock()+catchUpLag // the range will bring it
+		w := s.wanted[r]
+		if !ok || far || len(batches[p]) >= MaxFetchRefs {
+			w.due = e.now + fetchLater
 			continue
 		}
 		if batches[p] == nil {
 			order = append(order, p)
 		}
 		batches[p] = append(batches[p], r)
-		s.wanted[r].inFlight = true
+		w.asking = append(w.asking, p)
+		w.tried++
+		w.due = e.now + min(e.cfg.Timing.FetchPatience<<min(w.tried-1, maxBackoff), e.cfg.Timing.FetchRetry)
 	}
 	for _, p := range order {
 		e.fetch(Fetch{To: p, Refs: batches[p]})
@@ -257,7 +279,8 @@ func (e *Engine) fetchEnded(ev FetchEnded) {
 		delete(s.load, f.To)
 	}
 	if len(f.Refs) == 0 {
-		s.ranging = false
+		s.ranges--
+		s.rangeDue = e.now
 		if e.graph.Clock() == s.rangeAt {
 			s.ahead, s.rangeDue = 0, e.now+fetchLater // the claim was empty: somebody else next, after a pause
 		}
@@ -268,25 +291,39 @@ func (e *Engine) fetchEnded(ev FetchEnded) {
 		if w == nil {
 			continue
 		}
-		w.inFlight = false
-		w.tried++
+		w.asking = slices.DeleteFunc(w.asking, func(p Peer) bool { return p == f.To })
 		if w.hint {
 			delete(s.wanted, r) // nothing refers to it: one try is enough
-		} else if w.tried >= len(w.sources) {
-			w.due = e.now + e.cfg.Timing.FetchRetry
+		} else {
+			w.due = min(w.due, e.now+e.retry(w.tried))
 		}
 	}
 }
 
-// source is whom to ask next for a missing block: those who sent what refers to it, then anybody.
+// source is whom to ask next for a missing block: in turn somebody who sent what refers to it, the
+// latest first, and any member. The turn is the block's own: where all blocks share one, a block can
+// come to the same member every time.
 func (s *synchroniser) source(w *want) (Peer, bool) {
-	for i := range w.sources {
-		if p := w.sources[(w.tried+i)%len(w.sources)]; s.reachable(p) && w.tried < len(w.sources) {
+	if n := len(w.sources); n > 0 && w.tried%2 == 0 {
+		if p := w.sources[n-1-w.tried/2%n]; s.free(p) && !slices.Contains(w.asking, p) {
+			return p, true
+		}
+	}
+	for i := range s.members {
+		if p := Peer((w.tried/2 + i) % s.members); s.free(p) && !slices.Contains(w.asking, p) {
 			return p, true
 		}
 	}
 	return s.anyPeer()
 }
+
+// retry is the pause after so many tries in vain.
+func (e *Engine) retry(tried int) time.Duration {
+	return min(e.cfg.Timing.FetchGrace<<min(tried, maxBackoff), e.cfg.Timing.FetchRetry)
+}
+
+// free reports whether a peer can be asked now.
+func (s *synchroniser) free(p Peer) bool { return s.reachable(p) && s.load[p] < maxFetchesPerPeer }
 
 func (s *synchroniser) reachable(p Peer) bool {
 	if int(p) < s.members {
@@ -300,7 +337,7 @@ func (s *synchroniser) reachable(p Peer) bool {
 func (s *synchroniser) anyPeer() (Peer, bool) {
 	for range s.members {
 		s.turn = (s.turn + 1) % s.members
-		if s.connected[s.turn] {
+		if s.free(Peer(s.turn)) {
 			return Peer(s.turn), true
 		}
 	}
@@ -324,7 +361,7 @@ func (e *Engine) wakeAt() time.Duration {
 		at = min(at, e.restart.asked+e.cfg.Timing.RestartRetry)
 	}
 	for _, w := range e.sync.wanted {
-		if !w.inFlight {
+		if len(w.asking) < maxFlights {
 			at = min(at, w.due+e.grace(w))
 		}
 	}

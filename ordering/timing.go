@@ -9,15 +9,16 @@ import (
 
 // Timing is the pace of an engine. The zero value of a field stands for its default.
 type Timing struct {
-	RoundFloor   time.Duration // least time between own blocks under load; 10 ms
-	KeepAlive    time.Duration // time between own blocks while nobody waits for anything; 100 ms
-	AnchorWait   time.Duration // first wait for anchors after a quorum, before it adapts; 250 ms
-	AnchorFloor  time.Duration // least wait for anchors; 50 ms
-	AnchorCeil   time.Duration // longest wait for anchors; 1 s
-	FetchGrace   time.Duration // how long a missing block may still be on its way; 20 ms
-	FetchRetry   time.Duration // time until a missing block is asked for again elsewhere; 1 s
-	StallAfter   time.Duration // without a new round for so long, the node says again what it has; 1 s
-	RestartRetry time.Duration // time between questions for the own newest block; 500 ms
+	RoundFloor    time.Duration // least time between own blocks under load; 10 ms
+	KeepAlive     time.Duration // time between own blocks while nobody waits for anything; 100 ms
+	AnchorWait    time.Duration // first wait for anchors after a quorum, before it adapts; 250 ms
+	AnchorFloor   time.Duration // least wait for anchors; 50 ms
+	AnchorCeil    time.Duration // longest wait for anchors; 1 s
+	FetchGrace    time.Duration // how long a missing block may still be on its way; 20 ms
+	FetchPatience time.Duration // how long one peer may take with a block before another is asked, at first; 250 ms
+	FetchRetry    time.Duration // longest time until a missing block is asked for again elsewhere; 1 s
+	StallAfter    time.Duration // without a new round for so long, the node says again what it has; 1 s
+	RestartRetry  time.Duration // time between questions for the own newest block; 500 ms
 }
 
 func (t Timing) withDefaults() Timing {
@@ -32,6 +33,7 @@ func (t Timing) withDefaults() Timing {
 	set(&t.AnchorFloor, 50*time.Millisecond)
 	set(&t.AnchorCeil, time.Second)
 	set(&t.FetchGrace, 20*time.Millisecond)
+	set(&t.FetchPatience, 250*time.Millisecond)
 	set(&t.FetchRetry, time.Second)
 	set(&t.StallAfter, time.Second)
 	set(&t.RestartRetry, 500*time.Millisecond)
@@ -77,6 +79,9 @@ type spread struct {
 }
 
 func (s *spread) add(d time.Duration) {
+	if d > s.ceil {
+		return // no wait would have covered it
+	}
 	if s.samples = append(s.samples, d); len(s.samples) < spreadSamples {
 		return
 	}

@@ -131,7 +131,11 @@ func (n *node) fetch(f ordering.Fetch) {
 	w := n.world
 	n.fetches[f.ID] = true
 	w.trace.note('f', w.now, n.self, f.ID, crypto.Digest{})
-	w.trace.say(w.now, n.self, "asks %v for %d blocks, rounds %d to %d", dag.Author(f.To), len(f.Refs), f.FromRound, f.ToRound)
+	if len(f.Refs) > 0 {
+		w.trace.say(w.now, n.self, "asks %v for %v", dag.Author(f.To), f.Refs)
+	} else {
+		w.trace.say(w.now, n.self, "asks %v for rounds %d to %d", dag.Author(f.To), f.FromRound, f.ToRound)
+	}
 	if !w.link(n.self, dag.Author(f.To)).linked {
 		w.hand(detectDown, n.self, expired{f})
 		return

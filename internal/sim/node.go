@@ -153,6 +153,7 @@ func (n *node) wall() uint64 {
 }
 
 func (n *node) take(what any) {
+	w := n.world
 	switch x := what.(type) {
 	case wake:
 	case ask:
@@ -160,6 +161,7 @@ func (n *node) take(what any) {
 	case answer:
 		if n.fetches[x.fetch.ID] {
 			delete(n.fetches, x.fetch.ID)
+			w.trace.say(w.now, n.self, "gets %d blocks from %v", len(x.blocks), x.from)
 			for _, b := range x.blocks {
 				n.engine.Step(ordering.BlockReceived{From: ordering.Peer(x.from), Block: b})
 			}

@@ -1,0 +1,121 @@
+package ordering
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+// What simulation found, reduced to the rule that was wrong.
+
+// TestRoundOneHasNoClock: the first anchor of round 1 may belong to anybody, and time is monotone.
+func TestRoundOneHasNoClock(t *testing.T) {
+	c := newCluster(t, 4, 1)
+	b := dag.Block{Round: 1, Author: 0, Time: 1<<64 - 1, Parents: []dag.Ref{c.committee.Genesis(0), c.committee.Genesis(1), c.committee.Genesis(2)}}
+	v, err := dag.Seal(c.committee, b, c.keys[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := dag.New(c.committee).Add(v, 0)
+	if got := medianTime(added.Accepted[0]); got != 0 {
+		t.Errorf("the anchor's own clock sets the time of its commit to %d", got)
+	}
+}
+
+// TestOwnRoundsAboveTheDecidedOneAreMade: decided is three rounds behind the clock in the ordinary
+// course, and whoever leaves those out waits for anchors behind the others for ever.
+func TestOwnRoundsAboveTheDecidedOneAreMade(t *testing.T) {
+	c := newCluster(t, 4, 1)
+	c.run(3 * time.Second)
+	e := c.nodes[0].engine
+	decided, clock := e.committer.Decided(), e.graph.Clock()
+	if decided+3 > clock || decided < 10 {
+		t.Fatalf("decided %d, clock %d: not the ordinary course", decided, clock)
+	}
+	e.proposer.last.Round = decided - 5
+	if got := e.nextRound(); got != decided+1 {
+		t.Errorf("next own round %d with %d decided and clock %d, want %d", got, decided, clock, decided+1)
+	}
+}
+
+// TestWhoLeavesOutRoundsIsNotWaitedFor: an author that leaves out every second round comes back in
+// time in every other one.
+func TestWhoLeavesOutRoundsIsNotWaitedFor(t *testing.T) {
+	c := newCluster(t, 4, 1)
+	e := c.nodes[0].engine
+	for round := range dag.Round(20) {
+		var present []dag.Author
+		for a := range dag.Author(3) {
+			present = append(present, a)
+		}
+		if round%2 == 0 {
+			present = append(present, 3)
+		}
+		for _, a := range present {
+			e.graph.Insert(dag.Ref{Round: round + 1, Author: a}, nil)
+		}
+		e.noteArrivals(round + 1)
+	}
+	if got := e.proposer.missed[3]; got < maxMissed {
+		t.Errorf("misses of every second round weigh %d, waited for below %d", got, maxMissed)
+	}
+	for range 2 * maxMissed {
+		e.noteArrivals(1)
+	}
+	if got := e.proposer.missed[3]; got != 0 {
+		t.Errorf("misses weigh %d after as many rounds in time", got)
+	}
+}
+
+// TestEverySourceIsAskedForABlock: one silent source must not be asked twice at once, the latest
+// source is asked first, and every member has its turn.
+func TestEverySourceIsAskedForABlock(t *testing.T) {
+	s := newSynchroniser(Config{Committee: newCluster(t, 7, 1).committee})
+	for i := range s.connected {
+		s.connected[i] = i != 0
+	}
+	w := &want{}
+	w.mention(3, 0)
+	w.mention(5, 0)
+	asked := make(map[Peer]int)
+	for range 2 * 7 {
+		p, ok := s.source(w)
+		if !ok {
+			t.Fatal("nobody to ask")
+		}
+		if len(asked) == 0 && p != 5 {
+			t.Errorf("%d is asked first, want the latest source", p)
+		}
+		if slices.Contains(w.asking, p) {
+			t.Fatalf("%d is asked while it is being asked", p)
+		}
+		if asked[p]++; p != 5 { // the latest source never answers, so it stays in asking
+			w.tried++
+			continue
+		}
+		w.asking = append(w.asking, p)
+		w.tried++
+	}
+	for p := Peer(1); p < 7; p++ {
+		if asked[p] == 0 {
+			t.Errorf("%d is never asked: %v", p, asked)
+		}
+	}
+	if asked[5] != 1 {
+		t.Errorf("the silent source is asked %d times at once", asked[5])
+	}
+}
+
+// TestLateArrivalsBeyondAnyWaitDoNotCount: after a partition everything is late.
+func TestLateArrivalsBeyondAnyWaitDoNotCount(t *testing.T) {
+	s := spread{wait: 250 * time.Millisecond, floor: 50 * time.Millisecond, ceil: time.Second}
+	for range spreadSamples {
+		s.add(20 * time.Millisecond)
+		s.add(15 * time.Second)
+	}
+	if s.wait != 50*time.Millisecond {
+		t.Errorf("wait %v, want the floor", s.wait)
+	}
+}
