@@ -193,8 +193,8 @@ func (d *DAG) Insert(r Ref, parents []Ref) *Vertex {
 // the DAG and are returned.
 func (d *DAG) SetFloor(floor Round) Added {
 	out := Added{Status: Accepted}
-	for r := d.floor + 1; r <= floor; r++ {
-		if l := d.layers[r]; l != nil {
+	for r, l := range d.layers {
+		if r <= floor {
 			for _, v := range l.arrived {
 				v.parents = nil // children still point here; the chain must end
 			}

@@ -16,6 +16,7 @@ const (
 type pending struct {
 	blocks   map[Ref]*waiting
 	awaiting map[Ref][]*waiting // by missing parent
+	authors  map[Author][]*waiting // the blocks by author, at most maxPendingPerAuthor each
 	byAuthor map[Author]usage
 	byPeer   map[uint32]usage
 }
@@ -36,7 +37,7 @@ func (u usage) exceeds(blocks, bytes int) bool { return u.blocks > blocks || u.b
 
 func newPending() pending {
 	return pending{
-		blocks: make(map[Ref]*waiting), awaiting: make(map[Ref][]*waiting),
+		blocks: make(map[Ref]*waiting), awaiting: make(map[Ref][]*waiting), authors: make(map[Author][]*waiting),
 		byAuthor: make(map[Author]usage), byPeer: make(map[uint32]usage),
 	}
 }
@@ -61,6 +62,7 @@ func (p *pending) suspend(b *Verified, from uint32, absent []Ref) bool {
 	}
 	w := &waiting{block: b, from: from, missing: len(absent)}
 	p.blocks[b.ref] = w
+	p.authors[b.Author()] = append(p.authors[b.Author()], w)
 	for _, r := range absent {
 		p.awaiting[r] = append(p.awaiting[r], w)
 	}
@@ -85,7 +87,7 @@ func (p *pending) release(r Ref) []*Verified {
 // collect forgets waiting blocks up to floor and returns those that now wait for nothing, in order
 // of Ref.
 func (p *pending) collect(floor Round) []*Verified {
-	for _, w := range p.sorted() {
+	for _, w := range p.blocks {
 		if w.block.Round() <= floor {
 			p.drop(w)
 		}
@@ -135,24 +137,20 @@ func (p *pending) drop(w *waiting) {
 // forget removes w from everything but awaiting.
 func (p *pending) forget(w *waiting) {
 	delete(p.blocks, w.block.ref)
-	size := len(w.block.raw)
-	giveBack(p.byAuthor, w.block.Author(), size)
-	giveBack(p.byPeer, w.from, size)
-}
-
-func (p *pending) sorted() []*waiting {
-	out := make([]*waiting, 0, len(p.blocks))
-	for _, w := range p.blocks {
-		out = append(out, w)
+	author := w.block.Author()
+	rest := slices.DeleteFunc(p.authors[author], func(o *waiting) bool { return o == w })
+	if p.authors[author] = rest; len(rest) == 0 {
+		delete(p.authors, author)
 	}
-	slices.SortFunc(out, func(a, b *waiting) int { return a.block.ref.Compare(b.block.ref) })
-	return out
+	size := len(w.block.raw)
+	giveBack(p.byAuthor, author, size)
+	giveBack(p.byPeer, w.from, size)
 }
 
 func (p *pending) highestOf(a Author) *waiting {
 	var highest *waiting
-	for _, w := range p.blocks {
-		if w.block.Author() == a && (highest == nil || w.block.ref.Compare(highest.block.ref) > 0) {
+	for _, w := range p.authors[a] {
+		if highest == nil || w.block.ref.Compare(highest.block.ref) > 0 {
 			highest = w
 		}
 	}
