@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -78,7 +79,8 @@ func (r *relay) run(ctx context.Context) {
 
 // take proposes an item or holds it for the validator chosen.
 func (r *relay) take(ctx context.Context, raw []byte) {
-	item, err := r.hasher.Decode(raw)
+	// The engine writes valid_until into an unsigned item, and gossip still sends raw on.
+	item, err := r.hasher.Decode(bytes.Clone(raw))
 	if err != nil || r.node.self == ordering.Observer {
 		return
 	}

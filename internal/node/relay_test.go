@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -83,6 +84,12 @@ func TestRelay(t *testing.T) {
 	r.take(t.Context(), mine.Raw)
 	if got := proposed(t, n); len(got) != 1 || got[0] != mine.ID || len(r.waiting) != 0 {
 		t.Errorf("proposed %v and holds %d, want the item that falls to this validator at once", got, len(r.waiting))
+	}
+	before := bytes.Clone(mine.Raw)
+	r.take(t.Context(), mine.Raw)
+	(<-n.loop.inbox).(ordering.Submitted).Items[0].SetValidUntil(99) // as the engine does
+	if !bytes.Equal(mine.Raw, before) {
+		t.Error("the bytes that gossip goes on sending were changed")
 	}
 	r.take(t.Context(), other.Raw)
 	r.retake(t.Context())
