@@ -15,7 +15,7 @@ const (
 // an arrival costs what it releases and not a scan of all that waits.
 type pending struct {
 	blocks   map[Ref]*waiting
-	awaiting map[Ref][]*waiting // by missing parent
+	awaiting map[Ref][]*waiting    // by missing parent
 	authors  map[Author][]*waiting // the blocks by author, at most maxPendingPerAuthor each
 	byAuthor map[Author]usage
 	byPeer   map[uint32]usage

@@ -78,6 +78,7 @@ func (e *Engine) Step(event Event) {
 	case Tick:
 		e.now, e.wall = max(e.now, ev.Now), ev.Wall
 	case BlockReceived:
+		e.ownShown(ev.Block)
 		e.receive(ev)
 	case Submitted:
 		e.submit(ev)

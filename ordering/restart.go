@@ -180,14 +180,29 @@ func (e *Engine) newestAnswered(ev NewestAnswered) {
 	}
 	e.restart.highest = max(e.restart.highest, ev.Signed)
 	if b := ev.Newest; b != nil && b.Author() == e.cfg.Self {
-		e.restart.highest = max(e.restart.highest, b.Round())
-		if b.Round() > e.proposer.last.Round || (b.Round() == e.proposer.last.Round && b.Ref() != e.proposer.last) {
-			e.restart.lost = true
-			e.restart.needed = e.answersNeeded()
-		}
+		e.ownShown(b)
 		e.receive(BlockReceived{From: ev.From, Block: b})
 	}
 	e.restart.answers.Add(dag.Author(ev.From))
+}
+
+// ownShown looks at a block that somebody sent: one of this validator's own that its log does not
+// have proves that the log is not whole, whatever the store said and even after the restart. The node
+// falls silent and asks as many as it takes.
+func (e *Engine) ownShown(b *dag.Verified) {
+	r, last := &e.restart, e.proposer.last
+	if !e.validator() || b.Author() != e.cfg.Self || b.Round() < last.Round || b.Ref() == last {
+		return
+	}
+	if r.done && b.Round() < e.proposer.notBelow {
+		return // the answers have allowed for it
+	}
+	r.highest = max(r.highest, b.Round())
+	r.lost = true
+	r.needed = e.answersNeeded()
+	if r.done {
+		r.done, r.answers, r.asked = false, dag.AuthorSet{}, 0
+	}
 }
 
 // speakAgain ends the restart: it settles where the own chain goes on and says the newest own block
