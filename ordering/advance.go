@@ -1,10 +1,12 @@
 package ordering
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // advance commits every round that the DAG now decides.
@@ -32,7 +34,20 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 	for _, a := range anchors {
 		c.Anchors = append(c.Anchors, a.Ref())
 	}
-	vertices := e.lines.order(anchors, gcRound(e.headRound, GCDepth))
+	switch {
+	case mutant.Planted(mutant.TimeBackwards):
+		c.Time = medianTime(anchors[0])
+	case mutant.Planted(mutant.TimeLocal):
+		c.Time = max(e.headTime, e.wall)
+	}
+	gc := gcRound(e.headRound, GCDepth)
+	if mutant.Planted(mutant.GCLocal) {
+		gc = gcRound(e.graph.Clock(), GCDepth)
+	}
+	vertices := e.lines.order(anchors, gc)
+	if mutant.Planted(mutant.OwnFirst) {
+		slices.SortStableFunc(vertices, func(a, b *dag.Vertex) int { return cmp.Compare(a.Author()^e.cfg.Self, b.Author()^e.cfg.Self) })
+	}
 	e.seen.open(c.Index)
 	for _, v := range vertices {
 		b := v.Verified()
@@ -46,12 +61,18 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 	}
 	c.AcceptedRoot = acceptedRoot(c.Accepted)
 	changed := e.scores.turn()
+	if mutant.Planted(mutant.SwitchLate) {
+		changed = e.scores.commits == 1
+	}
 	c.Resume = e.scores.encode(nil)
 	c.StateDigest = digestOf(c.Resume, e.seen.close(c.Index, c.AcceptedRoot))
 	c.Digest = c.ComputeDigest()
 	e.head, e.headRound, e.headTime = c.Ref(), round, c.Time
 	if changed {
 		e.committer.Reschedule(Rotate(e.scores.active))
+	}
+	if mutant.Planted(mutant.FloorEarly) {
+		round++
 	}
 	e.collect(gcRound(round, GCDepth))
 	return c
@@ -66,6 +87,9 @@ func (e *Engine) filter(c *Commit, b *dag.Verified) {
 		item := &items[i]
 		if reason := e.drop(item, c.Index); reason != 0 {
 			c.Dropped = append(c.Dropped, Dropped{ID: item.ID, Block: block, Item: uint32(i), Reason: reason})
+			if mutant.Planted(mutant.DroppedKept) {
+				e.seen.add(item.ID, c.Index)
+			}
 			continue
 		}
 		e.seen.add(item.ID, c.Index)
@@ -82,9 +106,9 @@ func (e *Engine) drop(item *dag.Item, i dag.CommitIndex) DropReason {
 		return reason
 	}
 	switch {
-	case item.ValidUntil < i:
+	case item.ValidUntil < i, item.ValidUntil == i && mutant.Planted(mutant.ValidUntilEarly):
 		return DropExpired
-	case item.ValidUntil > i+dag.ValidityWindow:
+	case item.ValidUntil > i+dag.ValidityWindow, item.ValidUntil == i+dag.ValidityWindow && mutant.Planted(mutant.ValidUntilBeyond):
 		return DropTooFarAhead
 	}
 	if _, known := e.seen.has(item.ID); known {
@@ -134,5 +158,8 @@ func medianTime(anchor *dag.Vertex) uint64 {
 		return 0
 	}
 	slices.Sort(times)
+	if mutant.Planted(mutant.TimeHighest) {
+		return times[len(times)-1]
+	}
 	return times[(len(times)-1)/2]
 }

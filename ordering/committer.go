@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // ErrFault says that the DAG shows more than f faulty validators: two decisions that exclude each
@@ -84,7 +85,7 @@ func (c *Committer) Decided() dag.Round { return c.next - 1 }
 func (c *Committer) Reschedule(s Schedule) {
 	c.schedule, c.stale = s, true
 	for r := c.next; r <= c.highest; r++ {
-		if t := c.rounds[r]; t != nil {
+		if t := c.rounds[r]; t != nil && !mutant.Planted(mutant.VerdictKept) {
 			for a := range t.slots {
 				t.slots[a].verdict, t.slots[a].anchor = SlotUndecided, nil
 			}
@@ -107,13 +108,22 @@ func (c *Committer) Direct(s dag.Slot) (Decision, error) {
 	if voters == nil || voters.held.first.Len() < c.quorum {
 		return Decision{Slot: s, Direct: true}, nil // too few to pass over it, and to be cited by a certificate
 	}
+	commitAt, skipAt := c.quorum, c.quorum
+	switch {
+	case mutant.Planted(mutant.CommitQuorum):
+		commitAt--
+	case mutant.Planted(mutant.SkipQuorum):
+		skipAt--
+	case mutant.Planted(mutant.SkipValidity):
+		skipAt = c.size - c.quorum + 1
+	}
 	skip := true
 	var committed []*candidate
 	for _, l := range c.candidates(s) {
-		if l.certifiers.Len() >= c.quorum {
+		if l.certifiers.Len() >= commitAt {
 			committed = append(committed, l)
 		}
-		skip = skip && voters.held.outside(&l.voters) >= c.quorum
+		skip = skip && voters.held.outside(&l.voters) >= skipAt
 	}
 	switch {
 	case len(committed) > 1 || (len(committed) == 1 && skip):
@@ -140,6 +150,9 @@ func (c *Committer) Indirect(s dag.Slot, anchor *dag.Vertex) (Decision, error) {
 	candidates := c.candidates(s)
 	if len(candidates) == 0 {
 		return out, nil
+	}
+	if l := candidates[0]; l.certifiers.Len() > 0 && mutant.Planted(mutant.OutsideCone) {
+		return Decision{Slot: s, Verdict: SlotCommitted, Anchor: l.vertex}, nil
 	}
 	for _, x := range c.cone(anchor, s.Round+waveLength-1) {
 		for _, l := range candidates {
@@ -189,7 +202,7 @@ func (c *Committer) Next() (d RoundDecision, ok bool, err error) {
 	d.Round = c.next
 	for _, a := range c.schedule(c.next) {
 		s := c.decision(dag.Slot{Round: c.next, Author: a})
-		if s.Verdict == SlotUndecided {
+		if s.Verdict == SlotUndecided && !(len(d.Decisions) > 0 && mutant.Planted(mutant.HalfDecided)) {
 			return RoundDecision{}, false, nil
 		}
 		d.Decisions = append(d.Decisions, s)
@@ -232,9 +245,15 @@ func (c *Committer) decide() error {
 	c.open = slices.Grow(c.open[:0], int(c.highest-c.next))[:c.highest-c.next]
 	first := Decision{Verdict: SlotSkipped} // none
 	for r := c.highest - 1; r >= c.next; r-- {
-		above := Decision{Verdict: SlotSkipped}
-		if r+waveLength < c.highest {
-			above = c.open[r+waveLength-c.next]
+		above, eligible := Decision{Verdict: SlotSkipped}, r+waveLength
+		switch {
+		case mutant.Planted(mutant.EligibleEarly):
+			eligible--
+		case mutant.Planted(mutant.EligibleLate):
+			eligible++
+		}
+		if eligible < c.highest {
+			above = c.open[eligible-c.next]
 		}
 		slots := c.schedule(r)
 		for i := len(slots) - 1; i >= 0; i-- {
@@ -242,7 +261,10 @@ func (c *Committer) decide() error {
 			if err != nil {
 				return err
 			}
-			if d.Verdict != SlotSkipped {
+			switch {
+			case d.Verdict == SlotUndecided && mutant.Planted(mutant.StepOver):
+			case first.Slot.Round == r && first.Verdict != SlotSkipped && mutant.Planted(mutant.LastSlot):
+			case d.Verdict != SlotSkipped || (i == 0 && mutant.Planted(mutant.FirstSlot)):
 				first = d
 			}
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // dedupe remembers the ids accepted by the last dag.ValidityWindow commits. Its digest is the root
@@ -28,7 +29,7 @@ func newDedupe() *dedupe {
 // has reports the commit that accepted id, if one of the window did.
 func (d *dedupe) has(id crypto.Digest) (dag.CommitIndex, bool) {
 	at, ok := d.seen[id]
-	return at, ok && !mutant("dedupe")
+	return at, ok && !mutant.Planted(mutant.DedupeOff)
 }
 
 // add remembers an id for commit i.
@@ -41,6 +42,9 @@ func (d *dedupe) add(id crypto.Digest, i dag.CommitIndex) {
 // open forgets the ids of commit i-W, whose place commit i takes. Call before the first add of i.
 func (d *dedupe) open(i dag.CommitIndex) {
 	slot := i % dag.ValidityWindow
+	if mutant.Planted(mutant.DedupeEarly) {
+		slot = (i + 1) % dag.ValidityWindow
+	}
 	for _, id := range d.window[slot] {
 		delete(d.seen, id)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // Observer as Config.Self makes an engine that follows the order without taking part.
@@ -24,6 +25,7 @@ type Config struct {
 	Registry  *dag.Registry
 	Self      dag.Author // or Observer
 	Signer    dag.Signer // signs own blocks; nil for an observer
+	Created   uint64     // the genesis' time, Unix milliseconds: no commit is older
 	Timing    Timing
 	Pool      PoolLimits
 }
@@ -62,7 +64,7 @@ func NewEngine(cfg Config, r Restored) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, graph: dag.New(cfg.Committee), lines: newLinearizer(cfg.Committee.Size()),
 		seen: newDedupe(), scores: newReputation(cfg.Committee), pool: newPool(cfg.Pool),
-		unordered: make(map[dag.Ref]bool), marks: make(roundMarks),
+		unordered: make(map[dag.Ref]bool), marks: make(roundMarks), headTime: cfg.Created,
 	}
 	e.proposer = newProposer(cfg)
 	e.sync = newSynchroniser(cfg)
@@ -136,7 +138,12 @@ func (e *Engine) joined(added dag.Added) {
 	for _, v := range added.Accepted {
 		e.committer.Add(v)
 		b := v.Verified()
-		e.ready.Persist = append(e.ready.Persist, b)
+		if b.Author() != e.cfg.Self || !mutant.Planted(mutant.OwnNotPersisted) {
+			e.ready.Persist = append(e.ready.Persist, b)
+		}
+		if mutant.Planted(mutant.ScoresLocal) {
+			e.scores.count(b.Block())
+		}
 		if carriesPayload(b) {
 			e.unordered[v.Ref()] = true
 		}
@@ -144,7 +151,9 @@ func (e *Engine) joined(added dag.Added) {
 	}
 	for _, ev := range added.Evidence {
 		e.proposer.exposed.Add(ev.First.Author())
-		e.ready.Evidence = append(e.ready.Evidence, ev)
+		if !mutant.Planted(mutant.EvidenceDropped) {
+			e.ready.Evidence = append(e.ready.Evidence, ev)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // GCDepth is how many rounds below the previous commit's round blocks can still be ordered.
@@ -17,6 +18,9 @@ const GCDepth = 60
 func gcRound(previous dag.Round, depth dag.Round) dag.Round {
 	if previous <= depth {
 		return 0
+	}
+	if mutant.Planted(mutant.GCExclusive) {
+		return previous - depth - 1
 	}
 	return previous - depth
 }
@@ -38,6 +42,12 @@ func newLinearizer(size int) *linearizer {
 // gc and has not been ordered, by round, then by author rotated with the round, then by digest. Of
 // twins the first counts, also across commits; what the others refer to is walked all the same.
 func (l *linearizer) order(anchors []*dag.Vertex, gc dag.Round) []*dag.Vertex {
+	switch {
+	case gc > 0 && mutant.Planted(mutant.GCLow):
+		gc--
+	case gc > 0 && mutant.Planted(mutant.GCHigh):
+		gc++
+	}
 	var found []*dag.Vertex
 	for _, a := range anchors {
 		if a.Round() > gc && l.walk(a.Ref()) {
@@ -45,6 +55,9 @@ func (l *linearizer) order(anchors []*dag.Vertex, gc dag.Round) []*dag.Vertex {
 		}
 	}
 	for i := 0; i < len(found); i++ {
+		if mutant.Planted(mutant.TwinNotWalked) && l.taken(found[i].Slot()) {
+			continue
+		}
 		for _, p := range found[i].Parents() {
 			if p.Round() > gc && l.walk(p.Ref()) {
 				found = append(found, p)
@@ -74,6 +87,9 @@ func Linearize(authors int, commits [][]*dag.Vertex, depth dag.Round) [][]*dag.V
 
 // position rotates the authors with the round, so that no index comes first for ever.
 func (l *linearizer) position(v *dag.Vertex) int {
+	if mutant.Planted(mutant.AuthorOrder) {
+		return int(v.Author())
+	}
 	return int((uint64(v.Author()) + uint64(v.Round())) % uint64(l.size))
 }
 
@@ -84,7 +100,7 @@ func (l *linearizer) walk(r dag.Ref) bool {
 		m = make(map[crypto.Digest]bool, l.size)
 		l.walked[r.Round] = m
 	}
-	if m[r.Digest] {
+	if m[r.Digest] || (mutant.Planted(mutant.Watermark) && l.taken(dag.Slot{Round: r.Round + 1, Author: r.Author})) {
 		return false
 	}
 	m[r.Digest] = true
@@ -93,16 +109,22 @@ func (l *linearizer) walk(r dag.Ref) bool {
 
 // claim takes the slot for its first block and reports whether it was free.
 func (l *linearizer) claim(s dag.Slot) bool {
+	if l.taken(s) && !mutant.Planted(mutant.TwinsOrdered) {
+		return false
+	}
 	set := l.claimed[s.Round]
 	if set == nil {
 		set = new(dag.AuthorSet)
 		l.claimed[s.Round] = set
 	}
-	if set.Has(s.Author) {
-		return false
-	}
 	set.Add(s.Author)
 	return true
+}
+
+// taken reports whether the slot has had its one block.
+func (l *linearizer) taken(s dag.Slot) bool {
+	set := l.claimed[s.Round]
+	return set != nil && set.Has(s.Author)
 }
 
 // restore marks the blocks of an earlier commit as ordered.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // PoolLimits bound what waits for inclusion at one validator. Beyond them submissions are answered
@@ -203,7 +204,9 @@ func (p *pool) ordered(b *dag.Verified) {
 func (p *pool) collected(floor dag.Round) {
 	for len(p.blocks) > 0 && p.blocks[0].Round() <= floor {
 		p.unpropose(p.blocks[0])
-		p.giveBack(p.blocks[0].Block().Items)
+		if !mutant.Planted(mutant.PoolForgets) {
+			p.giveBack(p.blocks[0].Block().Items)
+		}
 		p.blocks = p.blocks[1:]
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // Nobody waits for an author whose misses weigh maxMissed or more. A round without its block in time
@@ -47,6 +48,9 @@ func newProposer(cfg Config) proposer {
 // others for ever.
 func (e *Engine) nextRound() dag.Round {
 	decided := min(e.committer.Decided()+1, e.graph.Clock())
+	if mutant.Planted(mutant.SkipOwnRounds) {
+		decided = e.graph.Clock()
+	}
 	return max(e.proposer.last.Round+1, decided, e.proposer.notBelow)
 }
 
@@ -68,6 +72,9 @@ func (e *Engine) proposeAt() (at time.Duration, ok bool) {
 	}
 	at = e.proposer.lastAt + e.pace()
 	if !e.anchorsHeld(next - 1) {
+		if mutant.Planted(mutant.WaitForever) {
+			return 0, false
+		}
 		at = max(at, e.marks[next-1]+e.proposer.spread.wait)
 	}
 	return at, true
@@ -135,7 +142,7 @@ func (e *Engine) parents(next dag.Round) []dag.Ref {
 		return refs
 	}
 	for _, v := range e.graph.Arrived(next - 1) {
-		if !cited.Has(v.Author()) && !e.proposer.exposed.Has(v.Author()) {
+		if (!cited.Has(v.Author()) && !e.proposer.exposed.Has(v.Author())) || mutant.Planted(mutant.CiteBothTwins) {
 			cited.Add(v.Author())
 			refs = append(refs, v.Ref())
 			strong++
@@ -162,6 +169,9 @@ func (e *Engine) parents(next dag.Round) []dag.Ref {
 // newestBelow is a's newest block below round r that the own chain has not referred to.
 func (e *Engine) newestBelow(a dag.Author, r dag.Round) *dag.Vertex {
 	lowest := max(e.proposer.cited[a], e.graph.Floor())
+	if mutant.Planted(mutant.CiteNoWeak) {
+		return nil
+	}
 	for r--; r > lowest; r-- {
 		if at := e.graph.At(dag.Slot{Round: r, Author: a}); len(at) > 0 {
 			return at[0]

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 const (
@@ -71,8 +72,11 @@ func (r *reputation) choose() []dag.Author {
 	}
 	slices.SortStableFunc(order, func(a, b dag.Author) int { return cmp.Compare(r.scores[a], r.scores[b]) })
 	median := uint64(r.scores[order[len(order)/2]])
-	demoted := 0
-	for demoted < r.faults && uint64(r.scores[order[demoted]])*100 < median*demotePercent {
+	demoted, most := 0, r.faults
+	if mutant.Planted(mutant.DemoteMore) {
+		most++
+	}
+	for demoted < most && uint64(r.scores[order[demoted]])*100 < median*demotePercent {
 		demoted++
 	}
 	active := slices.Clone(order[demoted:])

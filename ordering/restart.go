@@ -6,6 +6,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // Restored is what a node found on its disk.
@@ -56,7 +57,7 @@ func (r *restart) remember(b *dag.Verified) {
 }
 
 func (e *Engine) restore(r Restored) error {
-	e.restart = restart{newest: make([]*dag.Verified, e.cfg.Committee.Size()), done: !e.validator(), lost: r.LogLost}
+	e.restart = restart{newest: make([]*dag.Verified, e.cfg.Committee.Size()), done: !e.validator() || mutant.Planted(mutant.RestartSilent), lost: r.LogLost}
 	e.restart.needed = e.answersNeeded()
 	if err := e.restoreCommits(r); err != nil {
 		return err
@@ -91,7 +92,9 @@ func (e *Engine) restoreCommits(r Restored) error {
 		if acceptedRoot(c.Accepted) != c.AcceptedRoot {
 			return fmt.Errorf("%w: commit %d does not hold the ids that it names", ErrCommit, c.Index)
 		}
-		e.lines.restore(c.Blocks, floor)
+		if !mutant.Planted(mutant.RestartForgets) {
+			e.lines.restore(c.Blocks, floor)
+		}
 	}
 	if err := e.scores.decode(r.Head.Resume); err != nil {
 		return err
@@ -142,7 +145,7 @@ func (e *Engine) restoreOwn(r Restored, floor dag.Round) {
 // answersNeeded is how many others must answer before the node speaks.
 func (e *Engine) answersNeeded() int {
 	others := e.cfg.Committee.Size() - 1
-	if e.restart.lost {
+	if e.restart.lost && !mutant.Planted(mutant.AmnesiaOff) {
 		return min(2*e.cfg.Committee.Faults()+1, others)
 	}
 	return min(e.cfg.Committee.Validity(), others)
@@ -210,8 +213,11 @@ func (e *Engine) ownShown(b *dag.Verified) {
 func (e *Engine) speakAgain() {
 	e.restart.done = true
 	newest := e.restart.newest[e.cfg.Self]
-	if e.restart.lost {
+	if e.restart.lost && !mutant.Planted(mutant.AmnesiaOff) {
 		e.proposer.notBelow = e.restart.highest + 2
+		if mutant.Planted(mutant.AmnesiaOne) {
+			e.proposer.notBelow--
+		}
 		if newest != nil && newest.Round() > e.proposer.last.Round {
 			e.proposer.last = newest.Ref()
 		}

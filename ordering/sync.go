@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // Limits of fetching.
@@ -178,6 +179,9 @@ func (e *Engine) synchronise() {
 	e.fetchWanted()
 	if e.now >= max(e.sync.progress, e.sync.stalled)+e.cfg.Timing.StallAfter {
 		e.sync.stalled = e.now
+		if mutant.Planted(mutant.StallSilent) {
+			return
+		}
 		e.sayAgain(Everyone)
 		if e.sync.ranges == 0 {
 			if p, ok := e.sync.anyPeer(); ok {
@@ -224,6 +228,7 @@ func (e *Engine) fetchWanted() {
 		switch {
 		case r.Round <= e.graph.Floor() || e.graph.Get(r) != nil || (!w.hint && len(w.asking) == 0 && !e.graph.Wants(r)):
 			delete(s.wanted, r)
+		case w.tried > 0 && mutant.Planted(mutant.FetchOnce):
 		case len(w.asking) < maxFlights && w.due+e.grace(w) <= e.now:
 			due = append(due, r)
 		}
@@ -361,7 +366,7 @@ func (e *Engine) wakeAt() time.Duration {
 		at = min(at, e.restart.asked+e.cfg.Timing.RestartRetry)
 	}
 	for _, w := range e.sync.wanted {
-		if len(w.asking) < maxFlights {
+		if len(w.asking) < maxFlights && (w.tried == 0 || !mutant.Planted(mutant.FetchOnce)) {
 			at = min(at, w.due+e.grace(w))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // blockSet is a set of blocks of one round: authors by the number of their twin, first blocks apart
@@ -42,14 +43,17 @@ func (s *blockSet) shared(o *blockSet) int {
 
 // outside counts the authors that have a block in s that is not in o.
 func (s *blockSet) outside(o *blockSet) int {
-	authors := s.first.Minus(o.first)
+	n, authors := 0, s.first.Minus(o.first)
 	for k, twins := range s.twins {
 		if k < len(o.twins) {
 			twins = twins.Minus(o.twins[k])
 		}
 		authors = authors.Union(twins)
+		if mutant.Planted(mutant.BlamesByBlock) {
+			n += twins.Len()
+		}
 	}
-	return authors.Len()
+	return n + authors.Len()
 }
 
 // tally is what is counted about the blocks of one round.
@@ -81,6 +85,9 @@ type candidate struct {
 // certifies reports whether c, of two rounds later, certifies l: whether the authors of a quorum of
 // c's parents voted for l.
 func (c *candidate) certifies(l *candidate, quorum int) bool {
+	if mutant.Planted(mutant.VoteQuorum) {
+		quorum--
+	}
 	return c.cites.shared(&l.voters) >= quorum
 }
 
@@ -109,11 +116,16 @@ func (c *Committer) Add(v *dag.Vertex) {
 	if before := c.rounds[r-1]; before != nil {
 		before.vote(cand, twin)
 	}
+	if mutant.Planted(mutant.WeakVotes) {
+		for _, p := range v.Parents() {
+			c.rounds[p.Round()].slots[p.Author()].candidates[0].voters.add(v.Author(), twin)
+		}
+	}
 	if r < 2 {
 		return
 	}
 	if before := c.rounds[r-2]; before != nil {
-		before.certify(cand, c.quorum)
+		before.certify(cand, twin, c.quorum)
 	}
 }
 
@@ -139,11 +151,15 @@ func (t *tally) vote(v *candidate, twin int) {
 }
 
 // certify counts v as a certificate for what it certifies among t, two rounds before.
-func (t *tally) certify(v *candidate, quorum int) {
+func (t *tally) certify(v *candidate, twin, quorum int) {
+	author := v.vertex.Author()
+	if twin > 0 && mutant.Planted(mutant.CertificatesByBlock) {
+		author = dag.MaxCommittee - dag.Author(twin)
+	}
 	for a := range t.slots {
 		for _, l := range t.slots[a].candidates {
 			if v.certifies(l, quorum) {
-				l.certifiers.Add(v.vertex.Author())
+				l.certifiers.Add(author)
 			}
 		}
 	}

@@ -11,10 +11,10 @@ import (
 // dedupeMutant is built once, for the first test that wants it.
 var dedupeMutant = sync.OnceValues(func() (string, error) { return buildMutant("dedupe") })
 
-// buildMutant builds a program with an error planted on purpose; see ordering/planted_mutants.go.
+// buildMutant builds a program with an error planted on purpose; see package dag/mutant.
 func buildMutant(name string) (string, error) {
 	path := filepath.Join(programDir, "dunlin-"+name)
-	args := []string{"build", "-o", path, "-tags", "mutants", "-ldflags", "-X " + module + "/ordering.planted=" + name, module + "/cmd/dunlin"}
+	args := []string{"build", "-o", path, "-tags", "mutants", "-ldflags", "-X " + module + "/dag/mutant.planted=" + name, module + "/cmd/dunlin"}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build mutant %s: %w\n%s", name, err, out)
 	}
