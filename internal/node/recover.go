@@ -41,7 +41,8 @@ func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine,
 	}
 	return ordering.NewEngine(ordering.Config{
 		Committee: n.committee, Registry: n.registry, Self: n.self, Signer: n.home.Keys.Identity,
-		Pool: ordering.PoolLimits{Bytes: n.home.Config.Limits.PoolMiB << 20},
+		Created: n.home.Genesis.Created,
+		Pool:    ordering.PoolLimits{Bytes: n.home.Config.Limits.PoolMiB << 20},
 	}, r)
 }
 
