@@ -48,7 +48,6 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 	if mutant.Planted(mutant.OwnFirst) {
 		slices.SortStableFunc(vertices, func(a, b *dag.Vertex) int { return cmp.Compare(a.Author()^e.cfg.Self, b.Author()^e.cfg.Self) })
 	}
-	e.seen.open(c.Index)
 	for _, v := range vertices {
 		b := v.Verified()
 		c.Blocks, c.Bodies = append(c.Blocks, b.Ref()), append(c.Bodies, b)

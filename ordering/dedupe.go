@@ -8,12 +8,14 @@ import (
 	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
-// dedupe remembers the ids accepted by the last dag.ValidityWindow commits. Its digest is the root
+// dedupe remembers the ids accepted by the last dag.ValidityWindow commits, which are those whose
+// items can still be valid in the next one. Its digest is the root
 // of a Merkle tree whose leaves are the accepted roots of those commits, commit i at leaf
 // i mod W, so that a snapshot can be checked and a commit costs log2(W) hashes.
 type dedupe struct {
 	seen   map[crypto.Digest]dag.CommitIndex
 	window [dag.ValidityWindow][]crypto.Digest
+	fresh  []crypto.Digest                       // added for the commit that is not closed yet
 	tree   [2 * dag.ValidityWindow]crypto.Digest // 1 is the root, leaves from W on
 	hasher *crypto.Hasher
 }
@@ -35,24 +37,18 @@ func (d *dedupe) has(id crypto.Digest) (dag.CommitIndex, bool) {
 // add remembers an id for commit i.
 func (d *dedupe) add(id crypto.Digest, i dag.CommitIndex) {
 	d.seen[id] = i
-	slot := i % dag.ValidityWindow
-	d.window[slot] = append(d.window[slot], id)
+	d.fresh = append(d.fresh, id)
 }
 
-// open forgets the ids of commit i-W, whose place commit i takes. Call before the first add of i.
-func (d *dedupe) open(i dag.CommitIndex) {
-	slot := i % dag.ValidityWindow
-	if mutant.Planted(mutant.DedupeEarly) {
-		slot = (i + 1) % dag.ValidityWindow
-	}
-	for _, id := range d.window[slot] {
-		delete(d.seen, id)
-	}
-	d.window[slot] = d.window[slot][:0]
-}
-
-// close sets commit i's leaf and returns the new digest of the window.
+// close ends commit i: it sets i's leaf, forgets the ids of commit i-W, whose place i takes and whose
+// items have expired with i, and returns the new digest of the window.
 func (d *dedupe) close(i dag.CommitIndex, accepted crypto.Digest) crypto.Digest {
+	slot := i % dag.ValidityWindow
+	d.forget(slot)
+	if mutant.Planted(mutant.DedupeEarly) {
+		d.forget((i + 1) % dag.ValidityWindow)
+	}
+	d.window[slot], d.fresh = d.fresh, d.window[slot]
 	var index [8]byte
 	binary.BigEndian.PutUint64(index[:], uint64(i))
 	at := dag.ValidityWindow + int(i%dag.ValidityWindow)
@@ -61,4 +57,12 @@ func (d *dedupe) close(i dag.CommitIndex, accepted crypto.Digest) crypto.Digest 
 		d.tree[at] = d.hasher.Sum(d.tree[2*at][:], d.tree[2*at+1][:])
 	}
 	return d.tree[1]
+}
+
+// forget lets the ids of one place of the window come again.
+func (d *dedupe) forget(slot dag.CommitIndex) {
+	for _, id := range d.window[slot] {
+		delete(d.seen, id)
+	}
+	d.window[slot] = d.window[slot][:0]
 }

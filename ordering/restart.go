@@ -84,7 +84,6 @@ func (e *Engine) restoreCommits(r Restored) error {
 	floor := gcRound(r.Head.Round, GCDepth)
 	var window crypto.Digest
 	for _, c := range r.Window {
-		e.seen.open(c.Index)
 		for i := range c.Accepted {
 			e.seen.add(c.Accepted[i].ID, c.Index)
 		}
