@@ -52,9 +52,19 @@ func (m roundMarks) accepted(e *Engine, v *dag.Vertex) {
 		if e.now > 0 && e.graph.Clock() <= r+2 && slices.Contains(e.scores.active, v.Author()) {
 			e.proposer.spread.add(e.now - at)
 		}
+		e.forgive(v, e.now-at)
 	case authors.Len() >= e.cfg.Committee.Quorum():
 		m[r] = e.now
 		e.sync.progress = e.now
+	}
+}
+
+// forgive takes a miss back where the block came within the wait that its author would have been
+// given. Whoever is not waited for is rarely there before the own block: without this some would
+// leave it out for ever and others not, which keeps its slots undecided.
+func (e *Engine) forgive(v *dag.Vertex, late time.Duration) {
+	if p := &e.proposer; p.last.Round > v.Round() && late <= p.spread.wait {
+		p.missed[v.Author()] = max(0, p.missed[v.Author()]-missWeight-1)
 	}
 }
 

@@ -41,6 +41,7 @@ func (n *node) carryOut(r ordering.Ready) {
 		n.crash(n.downFor, n.before)
 		return
 	}
+	w.check.accepted(n, &r)
 	for _, c := range r.Commits {
 		n.disk.commit(c, w.now)
 		w.trace.note('c', w.now, n.self, uint64(c.Index), c.Digest)

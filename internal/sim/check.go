@@ -38,6 +38,7 @@ type Violation struct {
 type checker struct {
 	world     *world
 	violation *Violation
+	rule      *rule
 
 	sequence []agreed          // the longest commit sequence
 	heads    []dag.CommitIndex // per node: its newest commit in this life
@@ -51,6 +52,8 @@ type checker struct {
 	acknowledged map[crypto.Digest]promise
 	order        []crypto.Digest // of acknowledgement
 	tickets      map[uint64]dag.Author
+
+	stopwatch *stopwatch // of the latency benchmark; nil otherwise
 
 	phase  phase
 	since  time.Duration           // when the phase began
@@ -69,7 +72,7 @@ type agreed struct {
 
 func newChecker(w *world) *checker {
 	return &checker{
-		world: w, heads: make([]dag.CommitIndex, w.scenario.Validators), slots: make(map[dag.Slot]bool),
+		world: w, rule: newRule(w.committee, w.registry), heads: make([]dag.CommitIndex, w.scenario.Validators), slots: make(map[dag.Slot]bool),
 		items: make(map[crypto.Digest]dag.CommitIndex), known: make(map[crypto.Digest]bool), said: make(map[dag.Slot]crypto.Digest),
 		acknowledged: make(map[crypto.Digest]promise), tickets: make(map[uint64]dag.Author),
 	}
@@ -121,6 +124,9 @@ func (c *checker) committed(node dag.Author, commit *ordering.Commit) {
 		c.failf("gapless", node, "commit %d follows commit %d", commit.Index, c.heads[node])
 	}
 	c.heads[node] = commit.Index
+	if c.stopwatch != nil {
+		c.stopwatch.committed(node, commit.Blocks, c.world.now)
+	}
 	if !c.agree(node, commit) {
 		c.extend(node, commit)
 		c.included(commit)
@@ -160,6 +166,9 @@ func (c *checker) extend(node dag.Author, commit *ordering.Commit) {
 		c.failf("time", node, "commit %d at %d, no honest clock showed that: %d to %d", commit.Index, commit.Time, c.clocks[0], c.clocks[1])
 	}
 	c.sequence = append(c.sequence, agreed{commit.Digest, commit.Round, commit.Time, len(commit.Anchors)})
+	if wrong := c.rule.check(commit); wrong != "" {
+		c.fail("rule", wrong, node)
+	}
 	c.contents(node, commit)
 }
 
@@ -198,6 +207,10 @@ func (c *checker) left(b *dag.Verified) {
 		c.failf("equivocation", b.Author(), "honest %v said %v and %v", b.Slot(), have.Short(), b.Ref().Digest.Short())
 	}
 	c.said[b.Slot()] = b.Ref().Digest
+	c.unskipped(w.nodes[b.Author()], b)
+	if c.stopwatch != nil {
+		c.stopwatch.left(b.Ref(), w.now)
+	}
 	at := b.Block().Time
 	if c.clocks[1] == 0 {
 		c.clocks[0] = at

@@ -46,10 +46,14 @@ type node struct {
 	downFor   time.Duration // after that crash
 	before    func()        // what happens to the disk while it is down
 	faultless bool          // it has never lost its log
+
+	held    map[dag.Slot]dag.Ref // what it has accepted, the first of each slot
+	accused map[dag.Slot]bool    // of what it has reported evidence
+	spoke   dag.Round            // newest own block that has left it
 }
 
 func newNode(w *world, self dag.Author) *node {
-	return &node{world: w, self: self, disk: newDisk(), random: newStream(w.scenario.Seed, numbered("node", int(self))), faultless: true}
+	return &node{world: w, self: self, disk: newDisk(), random: newStream(w.scenario.Seed, numbered("node", int(self))), faultless: true, accused: make(map[dag.Slot]bool)}
 }
 
 // start runs the node on what its disk holds.
@@ -71,6 +75,7 @@ func (n *node) start() {
 	n.boot, n.wakeAt, n.busyUntil, n.resuming, n.inbox = w.now-1, 0, 0, false, nil
 	n.fetches = make(map[uint64]bool)
 	w.check.started(n.self, restored.Head)
+	w.check.resumed(n, restored.Blocks)
 	w.trace.say(w.now, n.self, "starts at commit %v with %d blocks", n.engine.Head(), len(restored.Blocks))
 	w.connectAll(n.self)
 	w.hand(0, n.self, wake{})
@@ -137,11 +142,15 @@ func (n *node) work() {
 	}
 	batch := n.inbox
 	n.inbox = nil
-	n.busyUntil = w.now + time.Duration(len(batch))*(w.scenario.Topology.processing()+n.slowness)
 	n.engine.Step(ordering.Tick{Now: w.now - n.boot, Wall: n.wall()})
+	blocks := 0
 	for _, what := range batch {
+		if _, block := what.(ordering.BlockReceived); block {
+			blocks++
+		}
 		n.take(what)
 	}
+	n.busyUntil = w.now + time.Duration(blocks)*w.scenario.Topology.processing() + time.Duration(len(batch))*n.slowness
 	if n.inbox = batch[:0]; cap(batch) > 1024 {
 		n.inbox = nil
 	}

@@ -25,6 +25,7 @@ type Result struct {
 	Inclusion dag.Round       // the most rounds that an honest block waited in the settled phase
 	Forged    uint64          // invalid messages, which no engine sees
 	Lines     []string        // the last lines of the trace, from Explain only
+	Picture   []string        // the newest rounds of the DAG, from Explain only
 }
 
 // Run runs a scenario to its end or to the first violation. It is a pure function of the scenario;
@@ -47,6 +48,9 @@ func run(s *Scenario, wanted linesWanted) (Result, error) {
 	}
 	if n := len(c.sequence); n > 0 {
 		r.Round = c.sequence[n-1].round
+	}
+	if wanted == withLines {
+		r.Picture = w.picture()
 	}
 	r.Digest = w.trace.digest()
 	return r, nil

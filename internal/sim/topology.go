@@ -26,7 +26,7 @@ const (
 	tailPermille  = 20 // of the messages on a LAN or among three regions take longer
 	tailFactor    = 10 // up to so many times, which also reorders them
 	lanDelay      = 2 * time.Millisecond
-	wanProcessing = time.Millisecond // per event, on wan12
+	wanProcessing = time.Millisecond // per block, on wan12
 )
 
 //go:embed wan12.json
@@ -56,7 +56,7 @@ func (t Topology) base(from, to int) time.Duration {
 	return lanDelay
 }
 
-// processing is how long a node is busy with one event.
+// processing is how long a node is busy with one block.
 func (t Topology) processing() time.Duration {
 	if t == WAN12 {
 		return wanProcessing
