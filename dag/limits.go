@@ -26,9 +26,6 @@ const (
 	// MaxBlockBytes bounds an encoded block with everything in it; a block whose parts keep their
 	// limits keeps this one.
 	MaxBlockBytes = minBlock + MaxCommittee*RefSize + MaxSystemBytes + MaxPayloadBytes + itemPrefix*MaxItems
-	// ValidityWindow is W: how many commits ahead valid_until may lie, and how many commits an
-	// accepted id is remembered.
-	ValidityWindow = 4096
 )
 
 // Limits of a genesis file.

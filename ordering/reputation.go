@@ -10,12 +10,8 @@ import (
 	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
-const (
-	// reputationWindow is how many commits the scores of one decision cover.
-	reputationWindow = 300
-	// demotePercent: an author whose score is below so many percent of the median loses its slot.
-	demotePercent = 60
-)
+// demotePercent: an author whose score is below so many percent of the median loses its slot.
+const demotePercent = 60
 
 // reputation chooses the active set from the committed DAG alone, in integers. An author scores one
 // for each ordered block that names its block among the first quorum of its parents: parents stand in
@@ -54,7 +50,7 @@ func (r *reputation) count(b *dag.Block) {
 // turn ends a commit. At the end of a window it chooses the new active set and reports whether it
 // differs from the old one.
 func (r *reputation) turn() (changed bool) {
-	if r.commits++; r.commits < reputationWindow {
+	if r.commits++; r.commits < ReputationWindow {
 		return false
 	}
 	active := r.choose()
