@@ -76,7 +76,7 @@ func parseCursor(network crypto.Digest, s scope, text string, head dag.CommitInd
 		return position{}, malformedCursor("cursor of %d characters", len(text))
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) == 0 {
+	if err != nil || len(raw) == 0 || strings.ContainsAny(text, "\r\n") { // the decoder skips line ends
 		return position{}, malformedCursor("%q is neither genesis, tip, commit:N nor a cursor", clip(text))
 	}
 	if raw[0] != cursorVersion {
