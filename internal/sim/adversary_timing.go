@@ -143,6 +143,17 @@ func (s *silent) answer(a *adversary, honest ordering.AnswerNewest) (blocks bool
 	return true, &honest
 }
 
+// mute never says anything, as a validator that has crashed for good.
+type mute struct{}
+
+func newMute(*adversary) any { return mute{} }
+
+func (mute) shape(*adversary, []draft) []draft { return nil }
+
+func (mute) answer(*adversary, ordering.AnswerNewest) (blocks bool, newest *ordering.AnswerNewest) {
+	return false, nil
+}
+
 // liar answers a validator that asks what it has said with made-up rounds, and fetches with nothing.
 type liar struct{}
 
