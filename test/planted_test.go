@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/devnet"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
@@ -77,15 +79,29 @@ func TestDevnetNoticesPlantedDedupe(t *testing.T) {
 	})
 	network = d.network()
 	var clients []*client.Client
-	for _, i := range []int{0, 2} {
-		c, err := client.New(network.Nodes[i].API)
+	for _, n := range network.Nodes {
+		c, err := client.New(n.API)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.Close)
 		clients = append(clients, c)
 	}
-	submitTwice(t, clients[0], clients[1])
+	submitTwice(t, clients[0], clients[2])
+	eventually(t, "the second copies are ordered", func() error {
+		plain, err := clients[0].Commit(t.Context(), 0)
+		if err != nil {
+			return err
+		}
+		same, err := clients[1].Commit(t.Context(), dag.CommitIndex(plain.GetIndex()))
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(plain.GetDigest(), same.GetDigest()) {
+			return fmt.Errorf("no difference up to commit %d", plain.GetIndex())
+		}
+		return nil
+	})
 	if err := d.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
