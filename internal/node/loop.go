@@ -60,8 +60,11 @@ func (l *loop) run(ctx context.Context, network <-chan ordering.Event) error {
 			return nil
 		}
 		l.tick(time.Now())
-		for steps := 0; ev != nil && steps < maxSteps; steps++ {
+		for steps := 1; ev != nil; steps++ {
 			l.engine.Step(ev)
+			if steps == maxSteps {
+				break // before another is taken: it would be lost
+			}
 			ev = l.next(network)
 		}
 		ready := l.engine.Ready()
