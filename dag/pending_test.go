@@ -101,9 +101,9 @@ func TestWaitingBytesPerPeer(t *testing.T) {
 // something at or below it joins.
 func TestCollectWaiting(t *testing.T) {
 	d := New(testCommittee(t, 4))
-	low, edge, high := orphan(0, 5, 10), orphan(1, 7, 10), orphan(2, 8, 10)
+	low, at, edge, high := orphan(0, 5, 10), orphan(3, 6, 10), orphan(1, 7, 10), orphan(2, 8, 10)
 	child := &Verified{ref: Ref{9, 3, crypto.Hash("test/child")}, raw: make([]byte, 10), block: Block{Round: 9, Author: 3, Parents: []Ref{high.ref, edge.ref}}}
-	for _, b := range []*Verified{low, edge, high, child} {
+	for _, b := range []*Verified{low, at, edge, high, child} {
 		if got := d.Add(b, 0); got.Status != Suspended {
 			t.Fatalf("%v: status %d", b.ref, got.Status)
 		}
@@ -112,7 +112,7 @@ func TestCollectWaiting(t *testing.T) {
 	if len(added.Accepted) != 1 || added.Accepted[0].ref != edge.ref {
 		t.Errorf("a floor of 6 let %d blocks join, want the one of round 7 that waited for round 6", len(added.Accepted))
 	}
-	if d.pending.has(low.ref) || d.Waiting() != 2 {
+	if d.pending.has(low.ref) || d.pending.has(at.ref) || d.Waiting() != 2 {
 		t.Errorf("%d wait, want 2", d.Waiting())
 	}
 	if added = d.SetFloor(7); len(added.Accepted) != 2 || added.Accepted[0].ref != high.ref || added.Accepted[1].ref != child.ref {

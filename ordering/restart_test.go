@@ -154,7 +154,10 @@ func TestRestartWithoutALog(t *testing.T) {
 	}
 	r.pass(3)
 	if r.first() != 9 {
-		t.Errorf("first own block of round %d, want 9 = 7 + 2", r.first())
+		t.Fatalf("first own block of round %d, want 9 = 7 + 2", r.first())
+	}
+	if got := r.spoken[0].Block().Parents[0]; got != s.Named("A5").Ref() && got != s.Named("A4").Ref() {
+		t.Errorf("the own reference is %v, want the newest that was shown", got)
 	}
 }
 

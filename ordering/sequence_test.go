@@ -228,3 +228,50 @@ func TestLongDagInManyOrders(t *testing.T) {
 	}
 	t.Logf("%d blocks, %d commits, %d orders", len(s.Blocks), len(want), orders)
 }
+
+// TestCollectionBoundary cites a block of round 1 for the first time in round r: 60 rounds below the
+// commit before, it is still ordered, one round more and it never is, whenever it arrives.
+func TestCollectionBoundary(t *testing.T) {
+	for _, test := range []struct {
+		round   int
+		ordered bool
+	}{{GCDepth, true}, {GCDepth + 1, true}, {GCDepth + 2, false}, {GCDepth + 3, false}} {
+		for _, early := range []string{"early", "late"} {
+			t.Run(fmt.Sprint(test.round, early), func(t *testing.T) {
+				text := "n=4\n1: A B C\n"
+				if early == "early" {
+					text += "1: D -> [D0 A0 B0]\n2: A -> [A1 B1 C1]; B C -> [-D1]\n"
+				} else {
+					text += "2: A B C\n"
+				}
+				for r := 3; r <= test.round+4; r++ {
+					if r == test.round && early == "late" {
+						text += "1: D -> [D0 A0 B0]\n"
+					}
+					if r == test.round {
+						text += fmt.Sprintf("%d: A -> [* D1]; B C\n", r)
+					} else {
+						text += fmt.Sprintf("%d: A B C\n", r)
+					}
+				}
+				s := dagtest.Build(t, text)
+				o := newObserver(t, s.Committee, Restored{})
+				o.feed(s.Blocks, 1)
+				checkSequence(t, o.commits)
+				at := dag.Round(0)
+				for _, c := range o.commits {
+					if slices.Contains(c.Blocks, s.Named("D1").Ref()) {
+						at = c.Round
+					}
+				}
+				want := dag.Round(0)
+				if test.ordered {
+					want = dag.Round(test.round)
+				}
+				if at != want || o.commits[len(o.commits)-1].Round < dag.Round(test.round+1) {
+					t.Errorf("D1 is ordered by the commit of round %d, want %d (0 is never); newest commit of round %d", at, want, o.commits[len(o.commits)-1].Round)
+				}
+			})
+		}
+	}
+}
