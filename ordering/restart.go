@@ -28,11 +28,14 @@ type Restored struct {
 // whole log f+1 answers that show nothing newer are enough. Without one, or where somebody shows a
 // newer block, 2f+1 answers bound what can have been signed: a lost block of round r cited a quorum
 // of r-1, so among 2f+1 others an honest one has signed a block of r-1 or later, and whoever starts
-// at two rounds above the highest answer cannot equivocate.
+// at two rounds above the highest answer cannot equivocate. An answer is a bare number, and a liar
+// could name any: it counts once the DAG bears it out, by a block of the answerer or by a quorum of
+// the round before.
 type restart struct {
 	done    bool
 	lost    bool
 	needed  int
+	claims  map[dag.Author]dag.Round // answers that the DAG does not bear out yet
 	answers dag.AuthorSet
 	highest dag.Round
 	asked   time.Duration
@@ -57,7 +60,7 @@ func (r *restart) remember(b *dag.Verified) {
 }
 
 func (e *Engine) restore(r Restored) error {
-	e.restart = restart{newest: make([]*dag.Verified, e.cfg.Committee.Size()), done: !e.validator() || mutant.Planted(mutant.RestartSilent), lost: r.LogLost}
+	e.restart = restart{claims: make(map[dag.Author]dag.Round), newest: make([]*dag.Verified, e.cfg.Committee.Size()), done: !e.validator() || mutant.Planted(mutant.RestartSilent), lost: r.LogLost}
 	e.restart.needed = e.answersNeeded()
 	if err := e.restoreCommits(r); err != nil {
 		return err
@@ -155,6 +158,7 @@ func (e *Engine) ask() {
 	if !e.restart.asking() {
 		return
 	}
+	e.countAnswers()
 	if e.restart.answers.Len() >= e.restart.needed {
 		e.speakAgain()
 		return
@@ -180,12 +184,23 @@ func (e *Engine) newestAnswered(ev NewestAnswered) {
 	if !e.restart.asking() || ev.From >= Peer(e.cfg.Committee.Size()) || dag.Author(ev.From) == e.cfg.Self {
 		return
 	}
-	e.restart.highest = max(e.restart.highest, ev.Signed)
+	e.restart.claims[dag.Author(ev.From)] = ev.Signed
 	if b := ev.Newest; b != nil && b.Author() == e.cfg.Self {
 		e.ownShown(b)
 		e.receive(BlockReceived{From: ev.From, Block: b})
 	}
-	e.restart.answers.Add(dag.Author(ev.From))
+	e.countAnswers()
+}
+
+// countAnswers takes the answers that the DAG bears out by now.
+func (e *Engine) countAnswers() {
+	for a := range dag.Author(e.cfg.Committee.Size()) {
+		if signed, claimed := e.restart.claims[a]; claimed && signed <= max(e.graph.Clock(), e.sync.newest[a]) {
+			e.restart.highest = max(e.restart.highest, signed)
+			e.restart.answers.Add(a)
+			delete(e.restart.claims, a)
+		}
+	}
 }
 
 // ownShown looks at a block that somebody sent: one of this validator's own that its log does not
@@ -204,6 +219,7 @@ func (e *Engine) ownShown(b *dag.Verified) {
 	r.needed = e.answersNeeded()
 	if r.done {
 		r.done, r.answers, r.asked = false, dag.AuthorSet{}, 0
+		clear(r.claims)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/dagtest"
 )
 
 // What simulation found, reduced to the rule that was wrong.
@@ -117,5 +118,27 @@ func TestLateArrivalsBeyondAnyWaitDoNotCount(t *testing.T) {
 	}
 	if s.wait != 50*time.Millisecond {
 		t.Errorf("wait %v, want the floor", s.wait)
+	}
+}
+
+// TestALiarCannotSilenceWhoAsks: an answer names a round that nobody has reached.
+func TestALiarCannotSilenceWhoAsks(t *testing.T) {
+	s := dagtest.Build(t, "n=7\n"+fiveRounds)
+	r := newReturning(t, s, Restored{LogLost: true})
+	for _, b := range s.Blocks {
+		r.step(BlockReceived{From: 1, Block: b})
+	}
+	r.answer(1, nil, 1<<40)
+	for from := range Peer(4) {
+		r.answer(from+2, nil, 5)
+	}
+	r.pass(3)
+	if len(r.spoken) > 0 {
+		t.Fatal("spoke after four answers and a lie, want five answers")
+	}
+	r.answer(6, nil, 5)
+	r.pass(3)
+	if r.engine.restart.asking() || r.engine.nextRound() != 7 {
+		t.Errorf("asking %v, next own round %d, want 7 = 5 + 2", r.engine.restart.asking(), r.engine.nextRound())
 	}
 }
