@@ -68,7 +68,9 @@ func (e *Engine) submit(s Submitted) {
 	}
 }
 
-// admit takes one item; a state other than 0 is the final answer for it.
+// admit takes one item; a state other than 0 is the final answer for it. The window of an item that
+// brings none begins here and not with its block: a node that is cut off while the item waits could
+// else have it accepted after all others, which took it from somebody else, have forgotten it.
 func (e *Engine) admit(item *dag.Item, w waiter) (OutcomeState, dag.CommitIndex, dag.Ref) {
 	if at, known := e.seen.has(item.ID); known {
 		return Committed, at, dag.Ref{}
@@ -96,6 +98,9 @@ func (e *Engine) admit(item *dag.Item, w waiter) (OutcomeState, dag.CommitIndex,
 	}
 	if !e.pool.add(item, w) {
 		return Busy, 0, dag.Ref{}
+	}
+	if item.ValidUntil == 0 {
+		e.pool.waiting[item.ID].item.SetValidUntil(e.head.Index + dag.ValidityWindow)
 	}
 	return 0, 0, dag.Ref{}
 }
@@ -135,9 +140,6 @@ func (e *Engine) takeItems() (items []dag.Item, taken []*entry) {
 		if at, known := e.seen.has(next.item.ID); known {
 			e.answer(next, Committed, at, dag.Ref{})
 			continue
-		}
-		if next.item.ValidUntil == 0 {
-			next.item.SetValidUntil(e.head.Index + dag.ValidityWindow)
 		}
 		if next.item.ValidUntil <= e.head.Index {
 			e.answer(next, Expired, 0, dag.Ref{})
