@@ -62,7 +62,7 @@ type behaviour func(a *adversary) any
 var behaviours = map[string]behaviour{
 	"equivocate": newEquivocate, "twins": newTwins, "half": newHalf, "late": newLate, "silent": newSilent, "forge": newForge,
 	"badparents": newBadParents, "future": newFuture, "old": newOld, "spam": newSpam, "replay": newReplay, "selective": newSelective,
-	"amnesia": newAmnesia, "bare": newBare, "liar": newLiar, "clock": newSkewed, "mute": newMute,
+	"amnesia": newAmnesia, "bare": newBare, "liar": newLiar, "clock": newSkewed, "edge": newEdge, "mute": newMute,
 }
 
 // Behaviours lists all behaviours of adversaries in order.

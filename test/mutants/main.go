@@ -1,0 +1,29 @@
+//go:build mutants
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+)
+
+func main() {
+	var h hunt
+	var only string
+	flag.Uint64Var(&h.seeds, "seeds", 200, "most simulations per error")
+	flag.IntVar(&h.workers, "workers", runtime.NumCPU(), "how many simulations or tests at once")
+	flag.StringVar(&h.root, "root", ".", "the repository")
+	flag.StringVar(&only, "only", "", "names of errors, separated by commas; all if empty")
+	flag.BoolVar(&h.simulationsOnly, "simulations-only", false, "leave the tests out")
+	flag.Parse()
+	survivors, err := h.run(only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(3)
+	}
+	if survivors > 0 {
+		os.Exit(1)
+	}
+}
