@@ -166,6 +166,7 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 	if s.index, err = loadTxIndex(l.badger, head.Index, o.runs); err != nil {
 		return nil, err
 	}
+	s.spoken.Store(uint64(roundOf(l.recovery.OwnLast)))
 	s.recent.restore(l.loaded)
 	s.copier = newCopier(s)
 	return s, nil

@@ -61,6 +61,15 @@ func (s *Store) BlockBytes(ref dag.Ref) (raw []byte, found bool, err error) {
 	return raw, found, nil
 }
 
+// ServedBytes is BlockBytes as other nodes may ask for it: an own block that is not durable yet is
+// not there for them.
+func (s *Store) ServedBytes(ref dag.Ref) (raw []byte, found bool, err error) {
+	if raw, found, err = s.BlockBytes(ref); err != nil || s.withheld(ref) {
+		return nil, false, err
+	}
+	return raw, found, nil
+}
+
 func (s *Store) checkDigest(ref dag.Ref, raw []byte) error {
 	if blockDigest(raw) != ref.Digest {
 		return corruptBadger(s.badger.dir, fmt.Sprintf("block %v does not have the digest of its key", ref))

@@ -11,7 +11,8 @@ import (
 // BlocksInRounds gives the encodings of the blocks of rounds from to to (both included) in order of
 // round, as many as maxBytes allow but at least one, and the round from which to ask on; that is
 // to+1 when nothing is left. Rounds come whole, except where the first alone is too large: then what
-// did not fit has to be asked for by reference.
+// did not fit has to be asked for by reference. It is what other nodes are served from: own blocks
+// that are not durable yet are left out.
 func (s *Store) BlocksInRounds(from, to dag.Round, maxBytes int) ([][]byte, dag.Round, error) {
 	p := &page{left: maxBytes}
 	err := s.reading(func() error {
@@ -25,7 +26,7 @@ func (s *Store) BlocksInRounds(from, to dag.Round, maxBytes int) ([][]byte, dag.
 			inMemory = rest
 		}
 		for _, b := range inMemory {
-			if !p.put(b.Round(), b.Bytes()) {
+			if !s.withheld(b.Ref()) && !p.put(b.Round(), b.Bytes()) {
 				return nil
 			}
 		}
@@ -52,12 +53,15 @@ func (s *Store) pageFromBadger(p *page, inMemory []*dag.Verified, from, to dag.R
 		for len(inMemory) > 0 && inMemory[0].Ref().Compare(ref) <= 0 {
 			b := inMemory[0]
 			inMemory = inMemory[1:]
-			if !p.put(b.Round(), b.Bytes()) {
+			if !s.withheld(b.Ref()) && !p.put(b.Round(), b.Bytes()) {
 				return errStop
 			}
 			if b.Ref() == ref {
 				return nil
 			}
+		}
+		if s.withheld(ref) {
+			return nil
 		}
 		raw, err := s.badger.value(item)
 		if err != nil {

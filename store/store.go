@@ -120,6 +120,7 @@ type Store struct {
 	copier  *copier
 	copied  uint64                            // blocks appended since open that Badger has taken; the copier's
 	beyond  map[dag.CommitIndex]dag.CommitRef // commits that Badger holds behind a gap
+	spoken  atomic.Uint64                     // the newest own round that is durable
 
 	failure failure
 	life    sync.RWMutex // held for reading while Badger is read, for writing to close it
@@ -187,7 +188,15 @@ func (s *Store) Sync() error {
 	if err := s.log.sync(); err != nil {
 		return s.failure.fail(err)
 	}
+	s.spoken.Store(max(s.spoken.Load(), uint64(s.log.own)))
 	return nil
+}
+
+// withheld reports whether a block is an own one that Sync has not made durable yet: no other node
+// may have it, since a power cut could make this one forget that it signed it. Ask after the block
+// was found; what is durable by then may go.
+func (s *Store) withheld(r dag.Ref) bool {
+	return r.Author == s.options.Self && uint64(r.Round) > s.spoken.Load()
 }
 
 // PutCommits hands commits with their Bodies, which must have been appended, to the copier, in the

@@ -183,7 +183,7 @@ func (n *node) guardDisk(ctx context.Context) {
 // blockSource serves fetches of other nodes from the store.
 type blockSource struct{ store *store.Store }
 
-func (s blockSource) Block(r dag.Ref) ([]byte, bool, error) { return s.store.BlockBytes(r) }
+func (s blockSource) Block(r dag.Ref) ([]byte, bool, error) { return s.store.ServedBytes(r) }
 
 func (s blockSource) BlocksInRounds(from, to dag.Round, maxBytes int) ([][]byte, dag.Round, error) {
 	return s.store.BlocksInRounds(from, to, maxBytes)
