@@ -67,6 +67,7 @@ type node struct {
 	admission *rollupapi.Admission
 	self      dag.Author // or ordering.Observer
 	store     *store.Store
+	doubt     *doubt
 	loop      *loop
 	writer    *writer
 	history   *history

@@ -28,11 +28,17 @@ func (n *node) recover(damage store.DamagePolicy) (*ordering.Engine, error) {
 }
 
 func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine, error) {
-	r := ordering.Restored{
-		Head: found.Head, Blocks: found.Blocks, Own: found.OwnLast,
-		LogLost: found.Log == store.LogMissing || found.Log == store.LogDamaged,
+	var err error
+	if n.doubt, err = openDoubt(n.home.DataDir(), n.self, found.OwnLast); err != nil {
+		return nil, err
 	}
-	err := s.Window(func(c *ordering.Commit) error { r.Window = append(r.Window, c); return nil })
+	if found.Log == store.LogMissing || found.Log == store.LogDamaged {
+		if err := n.doubt.raise(); err != nil {
+			return nil, err
+		}
+	}
+	r := ordering.Restored{Head: found.Head, Blocks: found.Blocks, Own: found.OwnLast, LogLost: n.doubt.stands}
+	err = s.Window(func(c *ordering.Commit) error { r.Window = append(r.Window, c); return nil })
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ type writer struct {
 	node    *node
 	inbox   chan ordering.Ready
 	stopped chan struct{} // closed when run returns
+	certain bool          // whether an own block was made since the newest that others returned
 }
 
 func newWriter(n *node) *writer {
@@ -49,6 +50,9 @@ func (w *writer) write(group []ordering.Ready) error {
 	sync := false
 	for i := range group {
 		r := &group[i]
+		if err := w.note(r); err != nil {
+			return err
+		}
 		if len(r.Persist) > 0 {
 			if err := w.node.store.Append(r.Persist); err != nil {
 				return fmt.Errorf("write blocks: %w", err)
@@ -61,6 +65,9 @@ func (w *writer) write(group []ordering.Ready) error {
 			return fmt.Errorf("sync blocks: %w", err)
 		}
 	}
+	if err := w.settle(); err != nil {
+		return err
+	}
 	for i := range group {
 		if commits := group[i].Commits; len(commits) > 0 {
 			if err := w.node.store.PutCommits(commits); err != nil {
@@ -69,6 +76,25 @@ func (w *writer) write(group []ordering.Ready) error {
 		}
 	}
 	return nil
+}
+
+// note raises the doubt, before the Ready is written, if others returned an own block that was not
+// known here.
+func (w *writer) note(r *ordering.Ready) error {
+	shown, made := w.node.doubt.look(r)
+	w.certain = !shown && (w.certain || made)
+	if shown {
+		return w.node.doubt.raise()
+	}
+	return nil
+}
+
+// settle ends the doubt once an own block that was made since is durable.
+func (w *writer) settle() error {
+	if !w.certain {
+		return nil
+	}
+	return w.node.doubt.settle()
 }
 
 // speak lets out what is durable now.
