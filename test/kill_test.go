@@ -76,6 +76,9 @@ func TestKill(t *testing.T) {
 		}
 	}
 	f.checkHonest()
+	for _, i := range f.all() {
+		f.stop(i)
+	}
 }
 
 // killOne kills a random node in the middle of what it does, looks whether the others go on, and
