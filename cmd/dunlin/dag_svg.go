@@ -14,7 +14,7 @@ const (
 	svgStep   = 90 // from round to round
 	svgRow    = 60 // from author to author
 	svgRadius = 16
-	svgTwin   = 14 // how far a twin stands from the block before it
+	svgTwin   = 22 // how far a twin stands from the block before it
 	svgMargin = 60
 )
 

@@ -27,7 +27,6 @@ func TestDecodeRefuses(t *testing.T) {
 		{"far round", whole("4", "", `{"id":"x","round":1048577,"author":0}`, "", ""), "round 1048577"},
 		{"block of a stranger", whole("4", "", `{"id":"x","round":1,"author":4}`, "", ""), "round 1 of author 4"},
 		{"unknown reference", whole("4", "", `{"id":"x","round":1,"author":0,"refs":["E0"]}`, "", ""), `reference "E0"`},
-		{"same round", whole("4", "", block+`,{"id":"x","round":1,"author":1,"refs":["A1"]}`, "", ""), "is not older"},
 		{"more blocks than there are", whole("4", "", block, `{"blocks":2}`, ""), "first 2 of 1 blocks"},
 		{"fewer than none", whole("4", "", block, `{"blocks":-1}`, ""), "first -1"},
 		{"slot of a stranger", whole("4", "", block, `{"slots":[{"round":1,"author":4,"ask":"direct"}]}`, ""), "author 4"},
