@@ -128,7 +128,7 @@ func (e *Engine) receive(ev BlockReceived) {
 	e.sync.seen(ev.Block.Ref())
 	added := e.graph.Add(ev.Block, uint32(ev.From))
 	if len(added.Missing) > 0 {
-		e.sync.want(added.Missing, ev.From, e.now)
+		e.missing(ev, added.Missing)
 	}
 	e.joined(added)
 }

@@ -142,3 +142,28 @@ func TestALiarCannotSilenceWhoAsks(t *testing.T) {
 		t.Errorf("asking %v, next own round %d, want 7 = 5 + 2", r.engine.restart.asking(), r.engine.nextRound())
 	}
 }
+
+// TestAnOwnChainIsFetchedByRounds: one validator was not heard for many rounds; block by block, its
+// chain was walked down more slowly than it grew.
+func TestAnOwnChainIsFetchedByRounds(t *testing.T) {
+	e := newCluster(t, 4, 1).nodes[0].engine
+	e.now = time.Minute
+	parents := []dag.Ref{{Round: 49, Author: 2}, {Round: 49, Author: 1}, {Round: 49, Author: 3}}
+	b, err := dag.Seal(e.cfg.Committee, dag.Block{Round: 50, Author: 2, Parents: parents}, e.cfg.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushed := BlockReceived{From: 3, Block: b}
+	e.missing(pushed, parents)
+	if w := e.sync.wanted[parents[0]]; len(e.ready.Fetches) != 0 || w.due+e.grace(w) <= e.now {
+		t.Errorf("a pushed block: %d fetches at once, or no grace", len(e.ready.Fetches))
+	}
+	e.sync.wanted[b.Ref()] = &want{asking: []Peer{3}}
+	e.missing(pushed, parents)
+	if w := e.sync.wanted[parents[1]]; w.due+e.grace(w) > e.now {
+		t.Error("the parents of a fetched block are given time to come by push")
+	}
+	if f := e.ready.Fetches; len(f) != 1 || f[0].To != 3 || f[0].FromRound > 20 || f[0].ToRound != 49 {
+		t.Errorf("fetches %+v, want the rounds up to 49 from 3", f)
+	}
+}

@@ -70,6 +70,28 @@ const maxBackoff = 6
 // maxSources is how many peers are remembered as holding one missing block.
 const maxSources = 4
 
+// missing notes parents of a block that are not held. Those of a pushed block may still be on their
+// way; those of a block that had to be fetched are not. Where its author's own chain is missing, it may
+// be so for many rounds: walking down it block by block would cost a round trip for each.
+func (e *Engine) missing(ev BlockReceived, parents []dag.Ref) {
+	s, b := &e.sync, ev.Block.Block()
+	w := s.wanted[ev.Block.Ref()]
+	fetched := w != nil && len(w.asking) > 0
+	s.want(parents, ev.From, e.now)
+	if !fetched {
+		return
+	}
+	for _, r := range parents {
+		if w := s.wanted[r]; w != nil {
+			w.due = min(w.due, e.now-e.grace(w))
+		}
+	}
+	if own := b.Parents[0]; slices.Contains(parents, own) && s.ranges == 0 && e.now >= s.rangeDue {
+		first := max(own.Round, catchUpLag) - catchUpLag
+		e.askRounds(ev.From, max(first, e.graph.Floor()+1), own.Round)
+	}
+}
+
 // want notes missing blocks that from must have, since it sent what refers to them.
 func (s *synchroniser) want(missing []dag.Ref, from Peer, now time.Duration) {
 	for _, r := range missing {
@@ -212,9 +234,13 @@ func (e *Engine) catchUp() {
 }
 
 func (e *Engine) askRange(p Peer) {
+	e.askRounds(p, max(e.graph.Clock(), e.graph.Floor()+1), e.graph.Clock()+catchUpSpan)
+}
+
+func (e *Engine) askRounds(p Peer, from, to dag.Round) {
 	e.sync.ranges++
 	e.sync.rangeAt, e.sync.rangeDue = e.graph.Clock(), e.now+e.cfg.Timing.FetchRetry
-	e.fetch(Fetch{To: p, FromRound: max(e.graph.Clock(), e.graph.Floor()+1), ToRound: e.graph.Clock() + catchUpSpan})
+	e.fetch(Fetch{To: p, FromRound: from, ToRound: to})
 }
 
 // fetchWanted asks for the single blocks that are due, oldest first, many in one question.

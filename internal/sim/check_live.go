@@ -141,7 +141,7 @@ func (c *checker) roundOf(n *node) dag.Round {
 	return 0
 }
 
-// bounded checks that a node holds no more than it promises.
+// bounded checks that a node holds no more than it promises, and that a quorum bears its clock out.
 func (c *checker) bounded(n *node) {
 	s := n.engine.Status()
 	switch size := c.world.scenario.Validators; {
@@ -151,6 +151,8 @@ func (c *checker) bounded(n *node) {
 		c.failf("memory", n.self, "%d items in the pool", s.PoolItems)
 	case s.Round > s.Decided+maxOpenRounds:
 		c.failf("memory", n.self, "round %d, decided is %d", s.Round, s.Decided)
+	case !c.rule.complete(s.Round - 1):
+		c.failf("clock", n.self, "round %d, and no quorum of the round before was accepted", s.Round)
 	}
 }
 

@@ -69,6 +69,11 @@ func (u *rule) add(blocks []*dag.Verified) {
 	}
 }
 
+// complete reports whether a quorum of a round was accepted, as far as that is still known.
+func (u *rule) complete(r dag.Round) bool {
+	return r <= u.order.gc() || u.authors(r, func(*ruled) bool { return true }) >= u.quorum()
+}
+
 // candidates is the blocks of a slot.
 func (u *rule) candidates(s dag.Slot) []*ruled {
 	var out []*ruled

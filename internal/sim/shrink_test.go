@@ -2,6 +2,8 @@ package sim
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -170,5 +172,26 @@ func TestDiskLosesWhatWasNotSynced(t *testing.T) {
 	}
 	if len(found) < 3 {
 		t.Errorf("a fetch of two rounds finds %d blocks", len(found))
+	}
+}
+
+// TestWhatWasFoundStaysMended runs the traces of what was found once.
+func TestWhatWasFoundStaysMended(t *testing.T) {
+	files, err := filepath.Glob("testdata/found/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, error %v", len(files), err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trace, err := DecodeTrace(raw)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if r := pass(t, trace.Scenario); r.Violation != nil {
+			t.Errorf("%s is back", file)
+		}
 	}
 }
