@@ -29,8 +29,8 @@ type Restored struct {
 // newer block, 2f+1 answers bound what can have been signed: a lost block of round r cited a quorum
 // of r-1, so among 2f+1 others an honest one has signed a block of r-1 or later, and whoever starts
 // at two rounds above the highest answer cannot equivocate. An answer is a bare number, and a liar
-// could name any: it counts once the DAG bears it out, by a block of the answerer or by a quorum of
-// the round before.
+// could name any: it counts once the DAG bears it out, by a quorum of the round before. A block of the
+// answerer's that is not in the DAG proves nothing, since its parents may be made up.
 type restart struct {
 	done    bool
 	lost    bool
@@ -195,7 +195,7 @@ func (e *Engine) newestAnswered(ev NewestAnswered) {
 // countAnswers takes the answers that the DAG bears out by now.
 func (e *Engine) countAnswers() {
 	for a := range dag.Author(e.cfg.Committee.Size()) {
-		if signed, claimed := e.restart.claims[a]; claimed && signed <= max(e.graph.Clock(), e.sync.newest[a]) {
+		if signed, claimed := e.restart.claims[a]; claimed && signed <= e.graph.Clock() {
 			e.restart.highest = max(e.restart.highest, signed)
 			e.restart.answers.Add(a)
 			delete(e.restart.claims, a)
@@ -211,8 +211,11 @@ func (e *Engine) ownShown(b *dag.Verified) {
 	if !e.validator() || b.Author() != e.cfg.Self || b.Round() < last.Round || b.Ref() == last {
 		return
 	}
-	if r.done && b.Round() < e.proposer.notBelow {
-		return // the answers have allowed for it
+	if r.done && b.Round() < e.proposer.notBelow { // the answers have allowed for it
+		if b.Round() > last.Round {
+			e.proposer.last = b.Ref() // the own chain goes on from the newest that is known
+		}
+		return
 	}
 	r.highest = max(r.highest, b.Round())
 	r.lost = true
