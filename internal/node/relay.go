@@ -22,6 +22,8 @@ const (
 	// maxRelayed bounds how many gossiped items wait for their chosen validator; more are dropped,
 	// and their observer gossips them again.
 	maxRelayed = 8192
+	// maxRelayedBytes bounds the same by their encoded bytes: items of 128 KiB would take 1 GiB.
+	maxRelayedBytes = 32 << 20
 	// relayEvery is how often the waiting ones are looked at.
 	relayEvery = 200 * time.Millisecond
 	// gossipAgain is how often an observer repeats what it has not seen committed.
@@ -54,10 +56,11 @@ type relay struct {
 	node    *node
 	hasher  *dag.ItemHasher
 	waiting map[crypto.Digest]held
+	bytes   int // encoded, of all that wait
 }
 
 func newRelay(n *node) *relay {
-	return &relay{n, dag.NewItemHasher(n.committee.Network()), make(map[crypto.Digest]held)}
+	return &relay{node: n, hasher: dag.NewItemHasher(n.committee.Network()), waiting: make(map[crypto.Digest]held)}
 }
 
 // run takes what observers gossip until ctx ends: one validator, chosen by the item's id over the
@@ -86,8 +89,12 @@ func (r *relay) take(ctx context.Context, raw []byte) {
 	}
 	if r.node.chosen(item.ID) == r.node.self {
 		r.node.propose(ctx, item)
-	} else if len(r.waiting) < maxRelayed {
+		return
+	}
+	_, waits := r.waiting[item.ID] // one that comes again has waited since it came first
+	if !waits && len(r.waiting) < maxRelayed && r.bytes+len(item.Raw) <= maxRelayedBytes {
 		r.waiting[item.ID] = held{item, r.node.store.Head().Index}
+		r.bytes += len(item.Raw)
 	}
 }
 
@@ -100,6 +107,7 @@ func (r *relay) retake(ctx context.Context) {
 			continue
 		}
 		delete(r.waiting, id)
+		r.bytes -= len(h.item.Raw)
 		if err == nil && !committed {
 			r.node.propose(ctx, h.item)
 		}

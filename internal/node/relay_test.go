@@ -132,6 +132,21 @@ func TestRelayIsBounded(t *testing.T) {
 	if len(r.waiting) != maxRelayed {
 		t.Errorf("holds %d items, limit %d", len(r.waiting), maxRelayed)
 	}
+	clear(r.waiting)
+	other := itemFor(t, n, n.self, false)
+	r.bytes = maxRelayedBytes - len(other.Raw) + 1
+	r.take(t.Context(), other.Raw)
+	if len(r.waiting) != 0 {
+		t.Errorf("holds more than %d bytes", maxRelayedBytes)
+	}
+	r.bytes--
+	r.take(t.Context(), other.Raw)
+	since := r.waiting[other.ID].since
+	r.waiting[other.ID] = held{r.waiting[other.ID].item, since - 1}
+	r.take(t.Context(), other.Raw)
+	if got := r.waiting[other.ID].since; got != since-1 || r.bytes != maxRelayedBytes {
+		t.Errorf("an item that came twice waits since commit %d, want %d; %d bytes, want %d", got, since-1, r.bytes, maxRelayedBytes)
+	}
 	mine := itemFor(t, n, n.self, true)
 	r.take(t.Context(), mine.Raw)
 	if got := proposed(t, n); len(got) != 1 || got[0] != mine.ID {
