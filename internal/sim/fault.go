@@ -35,6 +35,7 @@ var faultKinds = map[string]starter{
 	"busy":      startBusy,      // Nodes need Amount microseconds more for every event
 	"stall":     startStall,     // Nodes do nothing, then all at once
 	"clock":     startClock,     // Nodes' wall clocks jump by Amount milliseconds, for good
+	"forget":    startForget,    // nothing that Nodes say arrives, then they come back without a disk
 }
 
 // arrange schedules a fault.

@@ -19,7 +19,7 @@ var profiles = map[Profile][]string{
 	"partition": {"partition", "isolate", "oneway"},
 	"loss":      {"loss"},
 	"slow":      {"slow", "busy", "stall"},
-	"disk":      {"crash", "vanish", "rollback"},
+	"disk":      {"crash", "vanish", "rollback", "forget"},
 	"clock":     {"clock", "slow"},
 	"power":     {"power", "crash"},
 	"chaos":     {"crash", "partition", "isolate", "oneway", "loss", "slow", "busy", "stall", "clock", "vanish", "rollback", "power"},
@@ -130,7 +130,7 @@ func drawFaults(random *rand.Rand, s *Scenario, kinds []string) []Fault {
 	for number := range 2 + random.IntN(8) {
 		f := drawFault(random, s, kinds[random.IntN(len(kinds))])
 		f.Number = number
-		loses := f.Do == "vanish" || f.Do == "rollback" || (f.Do == "power" && len(f.Nodes) > 0)
+		loses := f.Do == "vanish" || f.Do == "rollback" || f.Do == "forget" || (f.Do == "power" && len(f.Nodes) > 0)
 		switch {
 		case loses && !mayLose && f.Do == "power":
 			f.Nodes = nil
@@ -162,6 +162,8 @@ func drawFault(random *rand.Rand, s *Scenario, kind string) Fault {
 		}
 	case "vanish", "rollback":
 		many, f.Point, f.Amount = 1, point, amount
+	case "forget":
+		many, f.For = 1, Duration(min(int64(forgetFor(amount)), longest))
 	case "power":
 		many = amount % 2
 	case "loss":
