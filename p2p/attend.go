@@ -27,11 +27,14 @@ var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(io.Discard,
 func (n *Network) attend(r *remote) {
 	pause, tries := n.limits.RedialMin, 0
 	for r.ctx.Err() == nil {
+		began := time.Now()
 		s, err := n.openPush(r)
 		if err == nil {
 			pause, tries = n.limits.RedialMin, 0
 			n.converse(r, s)
-			if n.isConnected(r.id) {
+			// A peer that only ends each stream is no reason to hurry; after a connection is
+			// superseded there is a token in wake.
+			if n.isConnected(r.id) && time.Since(began) >= n.limits.RedialMin {
 				continue
 			}
 		}
