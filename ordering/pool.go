@@ -170,10 +170,14 @@ func (p *pool) front() *entry {
 }
 
 func (p *pool) pop() {
-	list := &p.queue
 	if len(p.resume) > 0 {
-		list = &p.resume
+		p.popFrom(&p.resume)
+	} else {
+		p.popFrom(&p.queue)
 	}
+}
+
+func (p *pool) popFrom(list *[]*entry) {
 	p.uncount((*list)[0])
 	(*list)[0] = nil
 	*list = (*list)[1:]
@@ -235,17 +239,17 @@ func (p *pool) giveBack(items []dag.Item) {
 const maxTurnedAway = 1024
 
 // turnAway answers waiting items while the node cannot propose, so that nobody waits for ever.
-// Items that were acknowledged before stay.
+// Items that were acknowledged before stay, and hold up nobody.
 func (e *Engine) turnAway() {
 	if e.notProposing() == "" {
 		return
 	}
 	for range maxTurnedAway {
-		next := e.pool.front()
-		if next == nil || len(next.waiters) == 0 {
+		if len(e.pool.queue) == 0 {
 			return
 		}
-		e.pool.pop()
+		next := e.pool.queue[0]
+		e.pool.popFrom(&e.pool.queue)
 		e.answer(next, NotProposing, 0, dag.Ref{})
 	}
 }

@@ -191,10 +191,14 @@ func TestPoolExpiry(t *testing.T) {
 func TestPoolWithoutProposing(t *testing.T) {
 	a := newAlone(t, PoolLimits{})
 	waiting := a.submit(item(t, "a", 0))
+	a.engine.pool.giveBack([]dag.Item{item(t, "acknowledged", 1000)})
 	a.engine.Step(DiskSpace{Enough: false})
 	a.expect("while the disk is full", a.submit(item(t, "b", 0)), NotProposing)
 	a.pass(1)
 	a.expect("what waited", waiting, NotProposing)
+	if got := a.engine.Status().PoolItems; got != 1 {
+		t.Errorf("%d items wait, want the one that was acknowledged before", got)
+	}
 	a.engine.Step(DiskSpace{Enough: true})
 	again := a.submit(item(t, "a", 0))
 	a.pass(1)
