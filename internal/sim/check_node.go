@@ -7,13 +7,12 @@ import (
 	"github.com/dunlin-network/dunlin/ordering"
 )
 
-// resumed takes the blocks that a node found on its disk.
+// resumed takes the blocks that a node found on its disk. They do not count as held: the head on disk
+// can be older than the one before the crash, and a block whose ancestors were collected then waits
+// for them again.
 func (c *checker) resumed(n *node, blocks []*dag.Verified) {
 	c.rule.add(blocks)
-	n.held = make(map[dag.Slot]dag.Ref, len(blocks))
-	for _, b := range blocks {
-		n.held[b.Slot()] = b.Ref()
-	}
+	n.held = make(map[dag.Slot]dag.Ref)
 }
 
 // accepted takes the blocks that a node has accepted and written. A second block of a slot comes
