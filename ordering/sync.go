@@ -16,6 +16,9 @@ const (
 	maxFetchesPerPeer = 4
 	// maxWanted bounds how many missing blocks are tracked; more are asked for as these arrive.
 	maxWanted = 16 << 10
+	// maxHinted is up to how many of them a frontier may add to: what it names may not exist, and must
+	// not keep out what blocks refer to.
+	maxHinted = maxWanted / 2
 	// catchUpLag is how many rounds behind a node asks for whole rounds instead of single blocks.
 	catchUpLag = 30
 	// maxFlights is at how many peers at once one block or range is asked for: a second one once the
@@ -187,7 +190,7 @@ func (e *Engine) frontierReceived(ev FrontierReceived) {
 			if r.Round > e.sync.ahead {
 				e.sync.ahead, e.sync.aheadOf = r.Round, ev.From
 			}
-		case e.sync.wanted[r] == nil && len(e.sync.wanted) < maxWanted:
+		case e.sync.wanted[r] == nil && len(e.sync.wanted) < maxHinted:
 			e.sync.wanted[r] = &want{hint: true, sources: []Peer{ev.From}, due: e.now + e.cfg.Timing.FetchGrace}
 		}
 	}
