@@ -175,6 +175,8 @@ func (g *gossip) subscribe(t *pubsub.Topic, take func(*pubsub.Message)) error {
 	return nil
 }
 
+// takeBlock delivers a gossiped block. One from a peer that the engine does not know of yet is left
+// out: waiting for that peer would hold up everybody's, for ever if it never takes a push stream.
 func (g *gossip) takeBlock(m *pubsub.Message) {
 	v, ok := m.ValidatorData.(*dag.Verified)
 	r := g.n.table.find(m.ReceivedFrom)
@@ -182,7 +184,7 @@ func (g *gossip) takeBlock(m *pubsub.Message) {
 		return
 	}
 	defer r.done()
-	if r.waitUp() {
+	if r.connected() {
 		g.n.count.gossipBlocks.Add(1)
 		g.n.deliver(ordering.BlockReceived{From: r.number, Block: v})
 	}

@@ -195,6 +195,25 @@ func TestNothingComesBeforeTheConnection(t *testing.T) {
 	eventually(t, "block that waited", func() bool { return n.blocksFrom(1) == 1 })
 }
 
+// TestADeafPeerHoldsUpNobodysBlocks: a member that takes no push stream gossips a block to an observer.
+func TestADeafPeerHoldsUpNobodysBlocks(t *testing.T) {
+	c := committee(t, 4)
+	deaf, n := start(t, c, 1), start(t, c, 0)
+	deaf.host.RemoveStreamHandler(deaf.names.push)
+	observer := start(t, c, 10, knows(deaf, n))
+	for _, from := range []*node{deaf, n} {
+		from.waitConnected(t, observer)
+		eventually(t, "subscription", func() bool { return from.gossip.listeners.Load() > 0 })
+	}
+	observer.waitConnected(t, n)
+	deaf.Broadcast(block(t, c, 1, 1, 10))
+	time.Sleep(300 * time.Millisecond) // so that it comes first
+	eventually(t, "the other's block", func() bool {
+		n.Broadcast(block(t, c, 0, uint64(time.Now().UnixNano()), 10))
+		return observer.blocksFrom(0) > 0
+	})
+}
+
 func TestStrangersAreBoundedAndTheirNumbersComeBack(t *testing.T) {
 	c := committee(t, 4)
 	n := start(t, c, 0, limited(func(l *Limits) { l.Strangers = 2 }))
