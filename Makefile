@@ -7,11 +7,12 @@ SHELL := /bin/bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 60s
 BENCHFOR ?= 30s
+SIMSEEDS ?= 400
 TOOL     := go tool -modfile=tools.mod
 PROTO    := go tool -modfile=../tools.mod buf generate
 GOFILES   = $(shell git ls-files -co --exclude-standard '*.go' ':!rollupapi/gen')
 
-.PHONY: help build test race fuzz bench lint format generate docs devnet clean
+.PHONY: help build test race fuzz sim mutants bench lint format generate docs devnet clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,17 @@ fuzz: ## run every fuzz target for FUZZTIME each (60s)
 			go test ./$$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
 		done; \
 	done
+
+sim: build ## search SIMSEEDS (400) seeds of four validators, and some of more, for violations
+	bin/dunlin sim --validators 4 --seeds 1..$(SIMSEEDS)
+	for n in 5 6 7 12; do bin/dunlin sim --validators $$n --seeds 1..$$(($(SIMSEEDS) / 8 + 1)); done
+	for n in 10 13; do bin/dunlin sim --validators $$n --seeds 1..$$(($(SIMSEEDS) / 16 + 1)); done
+	bin/dunlin sim --validators 25 --rounds 50 --seeds 1..$$(($(SIMSEEDS) / 200 + 1))
+	bin/dunlin sim --validators 4 --rounds 50 --signing real --seeds 1..$$(($(SIMSEEDS) / 20 + 1))
+	bin/dunlin sim latency
+
+mutants: ## plant errors in the order and see that simulations or tests notice each
+	go run -tags mutants,tiny ./test/mutants
 
 bench: build ## measure packages, then a network of four under 20,000 tx/s for BENCHFOR (30s)
 	go test -run '^$$' -bench . -benchmem ./...

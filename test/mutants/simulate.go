@@ -27,29 +27,28 @@ func (s sighting) String() string {
 	return fmt.Sprintf("seed %d, n = %d, %s", s.seed, s.validators, s.invariant)
 }
 
-// sizes is how many validators the seeds have in turn: most of them few, since these are fast, and
-// some where a quorum, 2f+1 and f+1 lie farther apart.
-var sizes = []int{4, 4, 7, 4, 4, 7, 4, 4, 10, 5}
-
-// mixtures are the adversaries that the seeds have in turn, beside random ones: those that keep
-// certificates few and hidden, those that make twins, those that work at the edges of the windows.
-var mixtures = [][]string{
-	{sim.RandomAdversaries},
-	{"bare", "half", "equivocate"},
-	{sim.RandomAdversaries},
-	{"old", "late", "equivocate"},
-	{sim.RandomAdversaries},
-	{"edge", "equivocate"},
+// plans are the scenarios that the seeds have in turn. Most are small, since these are fast; in some a
+// quorum, 2f+1 and f+1 lie farther apart. The adversaries are random ones, and those that keep
+// certificates few and hidden, make twins, and work at the edges of the windows. Disks are lost only
+// where no adversary uses up the faults that the order survives, and what a validator said before a
+// long partition is collected before it comes back.
+var plans = []sim.Options{
+	{Validators: 4, Rounds: rounds, Adversaries: []string{sim.RandomAdversaries}},
+	{Validators: 4, Rounds: rounds, Adversaries: []string{"bare", "half", "equivocate"}},
+	{Validators: 7, Rounds: rounds, Adversaries: []string{sim.RandomAdversaries}},
+	{Validators: 4, Rounds: rounds, Profile: "disk"},
+	{Validators: 4, Rounds: rounds, Adversaries: []string{"old", "late", "equivocate"}},
+	{Validators: 7, Rounds: rounds, Adversaries: []string{"edge", "equivocate"}},
+	{Validators: 4, Rounds: 2 * rounds, Profile: "partition"},
+	{Validators: 4, Rounds: rounds, Adversaries: []string{sim.RandomAdversaries}},
+	{Validators: 10, Rounds: rounds, Adversaries: []string{sim.RandomAdversaries}},
+	{Validators: 5, Rounds: rounds, Profile: "chaos", Adversaries: []string{sim.RandomAdversaries}},
 }
 
-// rounds is about how long a simulation lasts: beyond the depth of collection.
+// rounds is about how long most simulations last: beyond the depth of collection.
 const rounds = 150
 
-func options(seed uint64) sim.Options {
-	return sim.Options{
-		Validators: sizes[seed%uint64(len(sizes))], Rounds: rounds, Adversaries: mixtures[seed%uint64(len(mixtures))],
-	}
-}
+func options(seed uint64) sim.Options { return plans[seed%uint64(len(plans))] }
 
 // simulate runs the seeds until one violates an invariant; the lowest of them counts.
 func (h *hunt) simulate() (sighting, error) {

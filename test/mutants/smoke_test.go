@@ -1,0 +1,36 @@
+//go:build !mutants
+
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// Simulations notice three errors of different kinds within few seeds, and none where none is
+// planted. `make mutants` goes through all of them.
+func TestMutantsAreNoticed(t *testing.T) {
+	t.Parallel()
+	const chosen = "undecided-anchor-stepped-over,both-twins-ordered,restart-forgets-what-is-ordered"
+	out, err := hunt(t, "-seeds", "30", "-only", chosen)
+	if err != nil || !strings.Contains(out, "3 noticed by simulation") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// The command says so when an error survives.
+func TestSurvivorFails(t *testing.T) {
+	t.Parallel()
+	out, err := hunt(t, "-seeds", "0", "-only", "both-twins-ordered")
+	if err == nil || !strings.Contains(out, "SURVIVES") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func hunt(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	args = append([]string{"run", "-tags", "mutants,tiny", ".", "-simulations-only"}, args...)
+	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput()
+	return string(out), err
+}
