@@ -381,23 +381,3 @@ func (s *synchroniser) anyPeer() (Peer, bool) {
 	}
 	return 0, false
 }
-
-// wakeAt is when something becomes due without an event.
-func (e *Engine) wakeAt() time.Duration {
-	if e.fault != nil {
-		return 0
-	}
-	at := max(e.sync.progress, e.sync.stalled) + e.cfg.Timing.StallAfter
-	if propose, ok := e.proposeAt(); ok {
-		at = min(at, propose)
-	}
-	if e.restart.asking() {
-		at = min(at, e.restart.asked+e.cfg.Timing.RestartRetry)
-	}
-	for _, w := range e.sync.wanted {
-		if len(w.asking) < maxFlights && (w.tried == 0 || !mutant.Planted(mutant.FetchOnce)) {
-			at = min(at, w.due+e.grace(w))
-		}
-	}
-	return max(at, e.now+1)
-}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // Timing is the pace of an engine. The zero value of a field stands for its default.
@@ -98,4 +99,24 @@ func (s *spread) add(d time.Duration) {
 	slices.Sort(s.samples)
 	s.wait = min(max(2*s.samples[len(s.samples)*99/100], s.floor), s.ceil)
 	s.samples = s.samples[:0]
+}
+
+// wakeAt is when something becomes due without an event.
+func (e *Engine) wakeAt() time.Duration {
+	if e.fault != nil {
+		return 0
+	}
+	at := max(e.sync.progress, e.sync.stalled) + e.cfg.Timing.StallAfter
+	if propose, ok := e.proposeAt(); ok {
+		at = min(at, propose)
+	}
+	if e.restart.asking() {
+		at = min(at, e.restart.asked+e.cfg.Timing.RestartRetry)
+	}
+	for _, w := range e.sync.wanted {
+		if len(w.asking) < maxFlights && (w.tried == 0 || !mutant.Planted(mutant.FetchOnce)) {
+			at = min(at, w.due+e.grace(w))
+		}
+	}
+	return max(at, e.now+1)
 }
