@@ -64,7 +64,7 @@ var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 // run runs the tests with an error planted until one fails.
 func (s *suites) run(name mutant.Name) (string, error) {
 	for _, p := range packages {
-		test := exec.Command(filepath.Join(s.dir, p+".test"), "-test.short", "-test.failfast", testTimeout)
+		test := exec.Command(filepath.Join(s.dir, p+".test"), "-test.short", "-test.failfast", "-rapid.nofailfile", testTimeout)
 		test.Dir = filepath.Join(s.root, p)
 		test.Env = append(os.Environ(), "DUNLIN_MUTANT="+string(name))
 		out, err := test.CombinedOutput()
