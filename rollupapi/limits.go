@@ -40,6 +40,9 @@ const (
 	maxCalls = 1024
 	// maxCallBytes bounds the payloads of those calls together; more are answered BUSY.
 	maxCallBytes = 64 << 20
+	// maxHeldBytes bounds the bodies of all requests being answered together: every connection could
+	// else send its largest at once. More are answered BUSY.
+	maxHeldBytes = 256 << 20
 	// maxTracked is how many ids one generation of the tracker holds; there are two, about 20 MB. At
 	// 20,000 transactions a second an id is known for three seconds at least, several commits' time.
 	maxTracked = 1 << 16

@@ -159,6 +159,8 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	var large *http.MaxBytesError
 	switch {
+	case isRefusal(err):
+		return nil, err
 	case int64(len(raw)) > limit, errors.As(err, &large):
 		return nil, over(ReasonTooLarge, int(limit), "request body is larger than %d bytes", limit)
 	case err == nil:

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -176,6 +177,7 @@ func (s *Server) refusal(err error) *Refusal {
 // guard bounds what a request may take, and lets web pages of any origin call: the API knows no
 // cookies or other credentials that a page could borrow.
 func guard(next http.Handler) http.Handler {
+	held := new(atomic.Int64)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Access-Control-Allow-Origin", "*")
@@ -189,19 +191,26 @@ func guard(next http.Handler) http.Handler {
 		}
 		control := http.NewResponseController(w)
 		if r.ContentLength != 0 {
-			r.Body = &timedBody{control: control, ReadCloser: http.MaxBytesReader(w, r.Body, maxBodyBytes)}
+			body := &timedBody{control: control, held: held, ReadCloser: http.MaxBytesReader(w, r.Body, maxBodyBytes)}
+			defer body.release()
+			r.Body = body
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), controlKey{}, control)))
 	})
 }
 
 // timedBody bounds the time that a body may take, from its first read to its end. The deadline is
-// lifted then: it would otherwise end a call that waits, or a stream.
+// lifted then: it would otherwise end a call that waits, or a stream. What was read counts among the
+// held bytes of all bodies until release.
 type timedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	started bool
+	held    *atomic.Int64
+	read    int64
 }
+
+func (b *timedBody) release() { b.held.Add(-b.read) }
 
 // Read reads on, within the time left.
 func (b *timedBody) Read(p []byte) (int, error) {
@@ -212,6 +221,10 @@ func (b *timedBody) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	if b.held.Add(int64(n)) > maxHeldBytes && n > 0 {
+		err = over(ReasonBusy, maxHeldBytes, "requests of more than %d bytes are being answered", maxHeldBytes).connectError()
+	}
 	if err != nil {
 		if lift := b.control.SetReadDeadline(time.Time{}); lift != nil {
 			return n, fmt.Errorf("lift the body's bound: %w", lift)
