@@ -133,7 +133,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	}
 	watch(func() error { return n.loop.run(inside, n.network.Events()) })
 	watch(n.writer.run)
-	watch(func() error { n.guardDisk(inside); return nil })
+	watch(func() error { return n.guardDisk(inside, diskFloor) })
 	watch(func() error { newRelay(n).run(inside); return nil })
 
 	err := n.api().Serve(outside, listener)
@@ -152,11 +152,18 @@ func (n *node) api() *rollupapi.Server {
 	})
 }
 
-// diskEvery is how often free disk space is looked at.
-const diskEvery = time.Second
+const (
+	// diskEvery is how often free disk space is looked at.
+	diskEvery = time.Second
+	// diskFloor is with how many free bytes the node ends: a node that does not propose still writes
+	// what others do, and Badger takes up to a value log of 256 MiB and two memtables of 16 MiB in
+	// one go. It does not survive that there is no room for them.
+	diskFloor = 320 << 20
+)
 
-// guardDisk tells the engine when the disk runs full and when there is space again.
-func (n *node) guardDisk(ctx context.Context) {
+// guardDisk tells the engine when the disk runs full and when there is space again. It fails when
+// fewer bytes than floor are free.
+func (n *node) guardDisk(ctx context.Context, floor uint64) error {
 	ticker := time.NewTicker(diskEvery)
 	defer ticker.Stop()
 	enough := true
@@ -170,13 +177,16 @@ func (n *node) guardDisk(ctx context.Context) {
 				n.log.Info("disk_has_space_again", "free_bytes", free)
 			}
 			if !n.loop.put(ctx, ordering.DiskSpace{Enough: enough}) {
-				return
+				return nil
 			}
+		}
+		if !enough && free < floor {
+			return &HomeError{fmt.Errorf("disk full: %d MiB are left", free>>20), "free space under " + n.home.DataDir() + " and start the node again"}
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }
