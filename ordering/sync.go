@@ -208,10 +208,21 @@ func (e *Engine) synchronise() {
 			return
 		}
 		e.sayAgain(Everyone)
+		e.wantAgain()
 		if e.sync.ranges == 0 {
 			if p, ok := e.sync.anyPeer(); ok {
 				e.askRange(p)
 			}
+		}
+	}
+}
+
+// wantAgain notes what waiting blocks refer to and nobody asks for any more: a block that came, waited
+// for its own ancestors and had to make room for lower ones.
+func (e *Engine) wantAgain() {
+	for _, r := range e.graph.Wanted() {
+		if e.sync.wanted[r] == nil && len(e.sync.wanted) < maxWanted {
+			e.sync.wanted[r] = &want{due: e.now}
 		}
 	}
 }
