@@ -29,6 +29,9 @@ type History interface {
 	Commit(index dag.CommitIndex) (*ordering.Commit, bool, error)
 	// Lookup finds where an id was committed; false if it was not, as far as this node knows.
 	Lookup(id crypto.Digest) (Location, bool, error)
+	// LookupRecent is Lookup over a stretch of recent history that is longer than the window of
+	// duplicates; it must be cheap for ids that are not there, since every submission asks.
+	LookupRecent(id crypto.Digest) (Location, bool, error)
 }
 
 // Watcher tells what followers of the order wait for. It must be safe for concurrent use.

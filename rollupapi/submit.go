@@ -133,7 +133,7 @@ func (s *Server) fresh(admitted []Admitted, results []result) ([]int, error) {
 			continue
 		}
 		seen[id] = struct{}{}
-		at, committed, err := s.backend.History.Lookup(id)
+		at, committed, err := s.backend.History.LookupRecent(id)
 		if err != nil {
 			return nil, fmt.Errorf("look up %s: %w", id, err)
 		}

@@ -178,7 +178,15 @@ func (s *Store) bodies(refs []dag.Ref) ([]*dag.Verified, error) {
 
 // Lookup says where the transaction or bundle with an id was accepted last, and whether it was. Ids
 // of the newest commits are answered from memory.
-func (s *Store) Lookup(id crypto.Digest) (Location, bool, error) {
+func (s *Store) Lookup(id crypto.Digest) (Location, bool, error) { return s.lookup(id, s.index.all) }
+
+// LookupRecent is Lookup as far back as the index has filters in memory, which is far beyond the
+// window of duplicates: an id that is not there costs no read of the disk, however long the history.
+func (s *Store) LookupRecent(id crypto.Digest) (Location, bool, error) {
+	return s.lookup(id, s.index.recent)
+}
+
+func (s *Store) lookup(id crypto.Digest, runs func(crypto.Digest) []dag.CommitIndex) (Location, bool, error) {
 	if err := s.usable(); err != nil {
 		return Location{}, false, err
 	}
@@ -186,7 +194,7 @@ func (s *Store) Lookup(id crypto.Digest) (Location, bool, error) {
 	if l, ok := s.index.inMemory(id); ok {
 		return l, true, nil
 	}
-	for _, first := range s.index.candidates(id) {
+	for _, first := range runs(id) {
 		var places []Location
 		err := s.reading(func() (err error) {
 			places, err = findInRun(s.badger, first, id)

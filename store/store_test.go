@@ -226,6 +226,30 @@ func TestLookupAcrossRunsAndReopen(t *testing.T) {
 	again()
 }
 
+func TestRecentLookupsLeaveOldRunsAlone(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	o.runs = runLimits{ids: 50, commits: 7}
+	s, _ := w.create(o)
+	_, commits := w.feed(s, 40, 3, 10)
+	copied(t, s)
+	s.index.mu.Lock()
+	oldest := &s.index.sealed[0]
+	oldest.filter = nil // as if many runs had come since
+	s.index.mu.Unlock()
+	old, young := commits[0].Accepted[0].ID, commits[len(commits)-1].Accepted[0].ID
+	if _, found, err := s.LookupRecent(old); found || err != nil {
+		t.Errorf("an id of a run without a filter: %v, %v", found, err)
+	}
+	if _, found, err := s.LookupRecent(young); !found || err != nil {
+		t.Errorf("an id of the newest run: %v, %v", found, err)
+	}
+	if l, found, err := s.Lookup(old); !found || err != nil || l.Commit != 1 {
+		t.Errorf("the same by Lookup: %v, %v, %v", l, found, err)
+	}
+	check(t, s.Close())
+}
+
 func TestFilter(t *testing.T) {
 	const n = 5000
 	f := newFilter(n)

@@ -95,14 +95,24 @@ func (x *txIndex) inMemory(id crypto.Digest) (Location, bool) {
 	return Location{}, false
 }
 
-// candidates gives the first commits of the runs in Badger that may hold id, newest first.
-func (x *txIndex) candidates(id crypto.Digest) []dag.CommitIndex {
+// recent gives the first commits of the runs in Badger that may hold id, newest first, as far back
+// as filters are in memory.
+func (x *txIndex) recent(id crypto.Digest) []dag.CommitIndex {
+	return x.candidates(func(r *sealedRun) bool { return r.filter != nil && r.filter.has(id) })
+}
+
+// all is recent with every older run, which may hold any id.
+func (x *txIndex) all(id crypto.Digest) []dag.CommitIndex {
+	return x.candidates(func(r *sealedRun) bool { return r.filter == nil || r.filter.has(id) })
+}
+
+func (x *txIndex) candidates(may func(*sealedRun) bool) []dag.CommitIndex {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var out []dag.CommitIndex
-	for _, r := range slices.Backward(x.sealed) {
-		if r.filter == nil || r.filter.has(id) {
-			out = append(out, r.first)
+	for i := len(x.sealed) - 1; i >= 0; i-- {
+		if may(&x.sealed[i]) {
+			out = append(out, x.sealed[i].first)
 		}
 	}
 	return out

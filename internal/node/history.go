@@ -46,6 +46,12 @@ func (h *history) Lookup(id crypto.Digest) (rollupapi.Location, bool, error) {
 	return rollupapi.Location{Commit: at.Commit, Index: at.Index}, found, err
 }
 
+// LookupRecent is Lookup without reading the disk for ids that are not there.
+func (h *history) LookupRecent(id crypto.Digest) (rollupapi.Location, bool, error) {
+	at, found, err := h.store.LookupRecent(id)
+	return rollupapi.Location{Commit: at.Commit, Index: at.Index}, found, err
+}
+
 // Wait blocks until there is a commit after the given one.
 func (h *history) Wait(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error) {
 	for {

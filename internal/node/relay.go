@@ -102,7 +102,7 @@ func (r *relay) take(ctx context.Context, raw []byte) {
 func (r *relay) retake(ctx context.Context) {
 	head := r.node.store.Head().Index
 	for id, h := range r.waiting {
-		_, committed, err := r.node.store.Lookup(id)
+		_, committed, err := r.node.store.LookupRecent(id)
 		if err == nil && !committed && head < h.since+relayPatience {
 			continue
 		}
@@ -139,7 +139,7 @@ func (n *node) submitByGossip(ctx context.Context, items []dag.Item) ([]ordering
 			if outcomes[i].State != 0 {
 				continue
 			}
-			at, found, err := n.store.Lookup(items[i].ID)
+			at, found, err := n.store.LookupRecent(items[i].ID)
 			switch {
 			case err != nil:
 				return nil, fmt.Errorf("submit: %w", err)
@@ -182,7 +182,7 @@ func (n *node) untilCommitted(ctx context.Context, items []dag.Item, outcomes []
 		head = n.store.Head().Index
 		missing := false
 		for i := range items {
-			_, found, err := n.store.Lookup(items[i].ID)
+			_, found, err := n.store.LookupRecent(items[i].ID)
 			missing = missing || err != nil || (!found && outcomes[i].State == 0)
 		}
 		if !missing {
