@@ -21,14 +21,15 @@ func Rotate(active []dag.Author) Schedule {
 	for i := range turns {
 		turns[i] = append(append(make([]dag.Author, 0, len(active)), active[i:]...), active[:i]...)
 	}
+	stay := uint64(waveLength)
+	if mutant.Planted(mutant.RotateEveryRound) {
+		stay = 1
+	}
 	return func(r dag.Round) []dag.Author {
 		if len(turns) == 0 {
 			return nil
 		}
-		if mutant.Planted(mutant.RotateEveryRound) {
-			return turns[uint64(r)%uint64(len(turns))]
-		}
-		return turns[uint64(r)/waveLength%uint64(len(turns))]
+		return turns[uint64(r)/stay%uint64(len(turns))]
 	}
 }
 
