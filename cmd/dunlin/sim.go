@@ -63,7 +63,7 @@ Exit codes:  0 passed   1 safety violated   2 liveness or a limit violated   3 c
 	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "runs at once")
 	flags.StringVar(&f.save, "save", ".", "directory for the traces of failures")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of text")
-	c.AddCommand(newSimReplay(), newSimLatency())
+	c.AddCommand(newSimReplay(), newSimLatency(), newSimCost())
 	return c
 }
 
