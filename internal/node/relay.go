@@ -20,13 +20,15 @@ const (
 	// other than the one chosen for it propose it too.
 	relayPatience = 20
 	// maxRelayed bounds how many gossiped items wait for their chosen validator; more are dropped,
-	// and their observer gossips them again.
+	// and are left to the others.
 	maxRelayed = 8192
 	// maxRelayedBytes bounds the same by their encoded bytes: items of 128 KiB would take 1 GiB.
 	maxRelayedBytes = 32 << 20
 	// relayEvery is how often the waiting ones are looked at.
 	relayEvery = 200 * time.Millisecond
-	// gossipAgain is how often an observer repeats what it has not seen committed.
+	// gossipAgain is how often an observer looks whether its items are committed, and repeats what is
+	// not. Gossip remembers a message for two minutes: a repeat before that reaches only
+	// validators that the first did not.
 	gossipAgain = 2 * time.Second
 )
 
