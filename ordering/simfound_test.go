@@ -82,7 +82,7 @@ func TestEverySourceIsAskedForABlock(t *testing.T) {
 	w.mention(5, 0)
 	asked := make(map[Peer]int)
 	for range 2 * 7 {
-		p, ok := s.source(dag.Ref{}, w)
+		p, ok := s.source(w)
 		if !ok {
 			t.Fatal("nobody to ask")
 		}

@@ -21,9 +21,9 @@ const (
 	maxHinted = maxWanted / 2
 	// catchUpLag is how many rounds behind a node asks for whole rounds instead of single blocks.
 	catchUpLag = 30
-	// minFlights is at how many peers at once one block or range may be asked for at least: a second
-	// one once the first has let it wait.
-	minFlights = 2
+	// maxFlights is at how many peers at once one block or range is asked for: a second one once the
+	// first has let it wait.
+	maxFlights = 2
 	// fetchLater is when to look again at a block that nobody can be asked for now.
 	fetchLater = 100 * time.Millisecond
 	// catchUpSpan is how many rounds one such question covers at most.
@@ -230,7 +230,7 @@ func (e *Engine) wantAgain() {
 // catchUp asks for whole rounds while the node is far behind.
 func (e *Engine) catchUp() {
 	s := &e.sync
-	if s.ranges >= e.flights() || e.now < s.rangeDue {
+	if s.ranges >= maxFlights || e.now < s.rangeDue {
 		return
 	}
 	claimed := s.ahead > e.graph.Clock()+catchUpLag
@@ -269,7 +269,7 @@ func (e *Engine) fetchWanted() {
 		case r.Round <= e.graph.Floor() || e.graph.Get(r) != nil || (!w.hint && len(w.asking) == 0 && !e.graph.Wants(r)):
 			delete(s.wanted, r)
 		case w.tried > 0 && mutant.Planted(mutant.FetchOnce):
-		case len(w.asking) < e.flights() && w.due+e.grace(w) <= e.now:
+		case len(w.asking) < maxFlights && w.due+e.grace(w) <= e.now:
 			due = append(due, r)
 		}
 	}
@@ -277,7 +277,7 @@ func (e *Engine) fetchWanted() {
 	batches := make(map[Peer][]dag.Ref)
 	var order []Peer
 	for _, r := range due {
-		p, ok := s.source(r, s.wanted[r])
+		p, ok := s.source(s.wanted[r])
 		far := s.ranges > 0 && r.Round > e.graph.Clock()+catchUpLag // the range will bring it
 		w := s.wanted[r]
 		if !ok || far || len(batches[p]) >= MaxFetchRefs {
@@ -343,4 +343,52 @@ func (e *Engine) fetchEnded(ev FetchEnded) {
 			w.due = min(w.due, e.now+e.retry(w.tried))
 		}
 	}
+}
+
+// source is whom to ask next for a missing block: in turn somebody who sent what refers to it, the
+// latest first, and any member. The turn is the block's own: where all blocks share one, a block can
+// come to the same member every time.
+func (s *synchroniser) source(w *want) (Peer, bool) {
+	if n := len(w.sources); n > 0 && w.tried%2 == 0 {
+		if p := w.sources[n-1-w.tried/2%n]; s.free(p) && !slices.Contains(w.asking, p) {
+			return p, true
+		}
+	}
+	for i := range s.members {
+		if p := Peer((w.tried/2 + i) % s.members); s.free(p) && !slices.Contains(w.asking, p) {
+			return p, true
+		}
+	}
+	return s.anyPeer()
+}
+
+// retry is the pause after so many tries in vain.
+func (e *Engine) retry(tried int) time.Duration {
+	return min(e.cfg.Timing.FetchGrace<<min(tried, maxBackoff), e.cfg.Timing.FetchRetry)
+}
+
+// free reports whether a peer can be asked now.
+func (s *synchroniser) free(p Peer) bool { return s.reachable(p) && s.load[p] < maxFetchesPerPeer }
+
+func (s *synchroniser) reachable(p Peer) bool {
+	if int(p) < s.members {
+		return s.connected[p]
+	}
+	_, found := slices.BinarySearch(s.strangers, p)
+	return found
+}
+
+// anyPeer takes the connected members in turn, and others where no member is connected.
+func (s *synchroniser) anyPeer() (Peer, bool) {
+	for range s.members {
+		s.turn = (s.turn + 1) % s.members
+		if s.free(Peer(s.turn)) {
+			return Peer(s.turn), true
+		}
+	}
+	if len(s.strangers) > 0 {
+		s.turn++
+		return s.strangers[s.turn%len(s.strangers)], true
+	}
+	return 0, false
 }

@@ -114,7 +114,7 @@ func (e *Engine) wakeAt() time.Duration {
 		at = min(at, e.restart.asked+e.cfg.Timing.RestartRetry)
 	}
 	for _, w := range e.sync.wanted {
-		if len(w.asking) < e.flights() && (w.tried == 0 || !mutant.Planted(mutant.FetchOnce)) {
+		if len(w.asking) < maxFlights && (w.tried == 0 || !mutant.Planted(mutant.FetchOnce)) {
 			at = min(at, w.due+e.grace(w))
 		}
 	}
