@@ -36,6 +36,8 @@ const (
 	DomainNodeStatus   Domain = "dunlin/node-status/1"
 	DomainIdempotency  Domain = "dunlin/idempotency/1"
 	DomainNamespaceRun Domain = "dunlin/namespace-chain/1"
+	DomainSealed       Domain = "dunlin/sealed/1"
+	DomainSealBatch    Domain = "dunlin/seal-batch/1"
 
 	domainKEMNonce Domain = "dunlin/kem-possession-nonce/1"
 )
