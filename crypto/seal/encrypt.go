@@ -32,21 +32,24 @@ func (k *Key) Encrypt(random io.Reader, aad, message []byte) ([]byte, error) {
 	return k.encrypt(Opening(fresh[:OpeningSize]), fresh[OpeningSize:], aad, pad(message)), nil
 }
 
-// encrypt seals what is padded already. The nonce of the proof depends on fresh and on everything
-// that the proof says, so that fresh bytes that repeat do not give r away.
+// encrypt seals what is padded already.
 func (k *Key) encrypt(sigma Opening, fresh, aad, padded []byte) []byte {
 	ctx := k.context(aad)
 	r := randomness(sigma, &ctx)
 	u := encodePoint(curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, r))
-	second := encodePoint(curve.NewRistrettoPoint().MulBasepoint(k.second, r))
 	mask := encodePoint(curve.NewRistrettoPoint().MulBasepoint(k.h, r))
-	payload := sealPayload(payloadKey(mask, &ctx, u), &ctx, sigma, padded)
+	return k.prove(&ctx, r, u, fresh, sealPayload(payloadKey(mask, &ctx, u), &ctx, sigma, padded))
+}
 
+// prove makes the ciphertext of a payload with u = g^r. The nonce of the proof depends on fresh bytes and on everything
+// that the proof says, so that fresh bytes that repeat do not give r away.
+func (k *Key) prove(ctx *[contextSize]byte, r *scalar.Scalar, u [pointSize]byte, fresh, payload []byte) []byte {
+	second := encodePoint(curve.NewRistrettoPoint().MulBasepoint(k.second, r))
 	secret := encodeScalar(r)
 	s := hashToScalar(tagNonce, secret[:], fresh, ctx[:], payload)
 	w := encodePoint(curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, s))
 	wSecond := encodePoint(curve.NewRistrettoPoint().MulBasepoint(k.second, s))
-	e := ciphertextChallenge(&ctx, payload, u, w, second, wSecond)
+	e := ciphertextChallenge(ctx, payload, u, w, second, wSecond)
 	z := scalar.New().Mul(r, e)
 	z.Add(z, s)
 
