@@ -48,7 +48,7 @@ func (d *Deal) Digest() crypto.Digest { return d.digest }
 // nobody can show another's without knowing its secret.
 func (d *Deal) SameEphemeral(o *Deal) bool { return d.ephemeral.Equal(o.ephemeral) == 1 }
 
-// DealSize is the size of every deal of the run in bytes: 7,2 KB with 100 members.
+// DealSize is the size of every deal of the run in bytes: 7.2 KB with 100 members.
 func (r *Run) DealSize() int {
 	return dealPrefix + ElementSize*(2+r.degree) + 2*proofSize + sealedSize*len(r.members)
 }

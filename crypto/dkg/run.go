@@ -12,7 +12,7 @@ import (
 
 // Limits of a run.
 const (
-	// MaxMembers bounds a run; a deal of so many takes 17,9 KB. It is the largest committee.
+	// MaxMembers bounds a run; a deal of so many takes 17.9 KB. It is the largest committee.
 	MaxMembers = 256
 	// ElementSize and ScalarSize are the sizes of encoded group elements (RFC 9496) and scalars
 	// (little-endian, canonical) in bytes.

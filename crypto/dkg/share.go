@@ -74,7 +74,7 @@ func (r *Run) openWith(d *Deal, member int, point *element) (*number, error) {
 	return value, nil
 }
 
-// CheckShare opens and checks the share that d holds for member, the owner of the secret; 0,3 ms with
+// CheckShare opens and checks the share that d holds for member, the owner of the secret; 0.3 ms with
 // 100 members. Errors wrap ErrShare: then Complain shows it to everybody.
 func (r *Run) CheckShare(d *Deal, member int, secret *crypto.KEMKey) error {
 	_, err := r.openWith(d, member, power(d.ephemeral, secretScalar(secret)))

@@ -3,10 +3,8 @@ package keygen
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"github.com/dunlin-network/dunlin/crypto"
-	"github.com/dunlin-network/dunlin/crypto/dkg"
 	"github.com/dunlin-network/dunlin/dag"
 )
 
@@ -41,7 +39,7 @@ func (s *State) Digest() crypto.Digest {
 	return s.cached
 }
 
-// Encode is the state with all deals that it needs, for a restart or a snapshot: some 0,7 MB per key with
+// Encode is the state with all deals that it needs, for a restart or a snapshot: some 0.7 MB per key with
 // 100 validators, so write it when Digest has changed and not with every commit.
 func (s *State) Encode() []byte {
 	b := s.frame()
@@ -106,12 +104,3 @@ func appendSet(b []byte, set dag.AuthorSet) []byte {
 	}
 	return b
 }
-
-// Decode reads what Encode wrote for the same committee. The bytes may come from anybody: whoever gets
-// them from elsewhere must compare Digest with one that is known to be right, since the deals' proofs are not
-// checked again. Errors wrap ErrState.
-func Decode(c *dag.Committee, raw []byte) (*State, error) {
-	return nil, fmt.Errorf("%w", ErrState)
-}
-
-var _ = dkg.MaxMembers

@@ -1,0 +1,40 @@
+package dkg
+
+import (
+	"fmt"
+	"testing"
+)
+
+func BenchmarkDKG(b *testing.B) {
+	for _, n := range []int{4, 16, 64, 100} {
+		p := newParty(b, n)
+		raw := p.deal(0)
+		d := p.checked(b, 0, raw)
+		deals := make([]*Deal, n)
+		for i := range deals {
+			c := *d
+			c.dealer = i
+			deals[i] = &c
+		}
+		complaint := p.Complain(d, 1, p.secrets[1])
+		steps := []struct {
+			name string
+			do   func()
+		}{
+			{"make-deal", func() { p.deal(0) }},
+			{"check-deal", func() { _, _ = p.CheckDeal(0, raw) }},
+			{"check-share", func() { _ = p.CheckShare(d, 1, p.secrets[1]) }},
+			{"judge", func() { p.Judge(d, 1, complaint) }},
+			{"combine", func() { _, _ = p.Combine(deals) }},
+		}
+		for _, step := range steps {
+			b.Run(fmt.Sprintf("n=%d/%s", n, step.name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					step.do()
+				}
+				b.ReportMetric(float64(len(raw)), "deal-bytes")
+			})
+		}
+	}
+}
