@@ -28,10 +28,11 @@ type adversary struct {
 	graph    *dag.DAG
 	last     *dag.Verified // its own newest block; nil for genesis
 	made     dag.Round
-	pending  bool // an act is scheduled
+	wakeAt   time.Duration // when it acts; 0 for not scheduled
 	shapers  []shaper
 	meddlers []meddler
 	deniers  []denier
+	waiters  []waiter
 }
 
 // shaper changes the blocks that an adversary is about to make for a round, and who gets which when.
@@ -49,13 +50,18 @@ type denier interface {
 	answer(a *adversary, honest ordering.AnswerNewest) (blocks bool, newest *ordering.AnswerNewest)
 }
 
+// waiter can put the blocks of a round off until more is known, or until the next round.
+type waiter interface {
+	ready(a *adversary, round dag.Round) bool
+}
+
 // draft is a block to be made. The first draft of a round becomes the adversary's own newest block.
 type draft struct {
 	block  dag.Block
 	delays []time.Duration // by receiver; or never
 }
 
-// behaviour makes what implements one behaviour; it implements some of the three interfaces.
+// behaviour makes what implements one behaviour; it implements some of the four interfaces.
 type behaviour func(a *adversary) any
 
 // behaviours is every behaviour by name.
@@ -63,6 +69,7 @@ var behaviours = map[string]behaviour{
 	"equivocate": newEquivocate, "twins": newTwins, "half": newHalf, "late": newLate, "silent": newSilent, "forge": newForge,
 	"badparents": newBadParents, "future": newFuture, "old": newOld, "spam": newSpam, "replay": newReplay, "selective": newSelective,
 	"amnesia": newAmnesia, "bare": newBare, "liar": newLiar, "clock": newSkewed, "edge": newEdge, "mute": newMute,
+	"hide": newHide,
 }
 
 // Behaviours lists all behaviours of adversaries in order.
@@ -91,6 +98,9 @@ func newAdversary(w *world, spec Adversary) *adversary {
 		if d, ok := b.(denier); ok {
 			a.deniers = append(a.deniers, d)
 		}
+		if w, ok := b.(waiter); ok {
+			a.waiters = append(a.waiters, w)
+		}
 	}
 	return a
 }
@@ -98,7 +108,10 @@ func newAdversary(w *world, spec Adversary) *adversary {
 func (a *adversary) receive(what any) {
 	switch x := what.(type) {
 	case wake:
-		a.pending = false
+		if a.world.now != a.wakeAt {
+			return // an earlier one has replaced it
+		}
+		a.wakeAt = 0
 		a.act()
 	case ordering.BlockReceived:
 		a.learn(x.Block)
@@ -107,14 +120,17 @@ func (a *adversary) receive(what any) {
 	case ordering.NewestAsked:
 		a.answerNewest(dag.Author(x.From))
 	}
-	if !a.pending {
-		a.pending = true
-		wait := adversaryNap
-		if a.graph.Clock() > a.made {
-			wait = time.Duration(a.random.Int64N(int64(maxReaction)))
-		}
-		a.world.hand(wait, a.self, wake{})
+	switch now := a.world.now; {
+	case a.graph.Clock() > a.made && (a.wakeAt == 0 || a.wakeAt > now+maxReaction):
+		a.wakeIn(1 + time.Duration(a.random.Int64N(int64(maxReaction))))
+	case a.wakeAt == 0:
+		a.wakeIn(adversaryNap)
 	}
+}
+
+func (a *adversary) wakeIn(d time.Duration) {
+	a.wakeAt = a.world.now + d
+	a.world.hand(d, a.self, wake{})
 }
 
 // learn takes a block and whatever it is missing from all that was said.
@@ -137,7 +153,7 @@ func (a *adversary) learn(b *dag.Verified) {
 // act makes the blocks of a new round.
 func (a *adversary) act() {
 	round := a.graph.Clock()
-	if round <= a.made {
+	if round <= a.made || slices.ContainsFunc(a.waiters, func(w waiter) bool { return !w.ready(a, round) }) {
 		return
 	}
 	a.made = round

@@ -46,6 +46,7 @@ type Options struct {
 	Adversaries []string // names that f validators share out, or RandomAdversaries alone
 	Topology    Topology // "" for one drawn from the seed
 	Signing     Signing  // "" for fake
+	Checks      Checks   // "" for all
 }
 
 // roundTime is about how long a round takes with faults, by topology.
@@ -55,7 +56,7 @@ var roundTime = map[Topology]time.Duration{LAN: 25 * time.Millisecond, Regions3:
 func Plan(seed uint64, o Options) (Scenario, error) {
 	random := newStream(seed, "plan")
 	s := Scenario{
-		Version: scenarioVersion, Seed: seed, Validators: o.Validators, Topology: o.Topology, Signing: o.Signing,
+		Version: scenarioVersion, Seed: seed, Validators: o.Validators, Topology: o.Topology, Signing: o.Signing, Checks: o.Checks,
 		ItemEvery: Duration(time.Duration(3+random.IntN(20)) * time.Millisecond), ItemBytes: minItemBytes + random.IntN(200),
 	}
 	if topology := drawTopology(random); s.Topology == "" {

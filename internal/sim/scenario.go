@@ -33,6 +33,16 @@ const (
 	SigningReal Signing = "real"
 )
 
+// Checks says what a run is held against.
+type Checks string
+
+// The checks. ChecksNodes holds the nodes against each other and against what they promise, but not
+// against the written rule: what it finds shows in the order that somebody gets.
+const (
+	ChecksAll   Checks = ""
+	ChecksNodes Checks = "nodes"
+)
+
 // Limits of a scenario.
 const (
 	scenarioVersion = 1
@@ -50,6 +60,7 @@ type Scenario struct {
 	Validators  int         `json:"validators"`
 	Topology    Topology    `json:"topology"`
 	Signing     Signing     `json:"signing"`
+	Checks      Checks      `json:"checks,omitempty"`
 	Horizon     Duration    `json:"horizon"` // when the faults end and the network is calm
 	Loss        int         `json:"loss"`    // of 1000 messages, until then
 	ItemEvery   Duration    `json:"item_every"`
@@ -79,6 +90,8 @@ func (s *Scenario) Check() error {
 		return bad("%d validators, want %d to %d", s.Validators, dag.MinCommittee, maxValidators)
 	case s.Signing != SigningFake && s.Signing != SigningReal:
 		return bad("signing %q, want %s or %s", s.Signing, SigningFake, SigningReal)
+	case s.Checks != ChecksAll && s.Checks != ChecksNodes:
+		return bad("checks %q, want nothing or %s", s.Checks, ChecksNodes)
 	case s.Horizon <= 0 || time.Duration(s.Horizon) > maxHorizon:
 		return bad("horizon %v, want more than 0 and at most %v", time.Duration(s.Horizon), maxHorizon)
 	case s.Loss < 0 || s.Loss >= 1000:

@@ -68,6 +68,7 @@ func TestScenarioCheck(t *testing.T) {
 		"too many":          func(s *Scenario) { s.Validators = maxValidators + 1 },
 		"topology":          func(s *Scenario) { s.Topology = "moon" },
 		"signing":           func(s *Scenario) { s.Signing = "" },
+		"checks":            func(s *Scenario) { s.Checks = "few" },
 		"horizon":           func(s *Scenario) { s.Horizon = 0 },
 		"loss":              func(s *Scenario) { s.Loss = 1000 },
 		"items":             func(s *Scenario) { s.ItemBytes = minItemBytes - 1 },

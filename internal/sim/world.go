@@ -37,6 +37,7 @@ type world struct {
 	peers       []participant
 	nodes       []*node // by author; nil for adversaries
 	adversaries []*adversary
+	plot        *plot    // of the adversaries that hide; nil if none does
 	lives       []uint32 // counts restarts; odd while up
 	links       []link   // from*n + to
 	loss        int      // of 1000 messages

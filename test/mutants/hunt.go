@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dunlin-network/dunlin/dag/mutant"
+	"github.com/dunlin-network/dunlin/internal/sim"
 )
 
 // hunt is one run over the catalogue.
@@ -18,6 +19,7 @@ type hunt struct {
 	workers         int
 	root            string
 	simulationsOnly bool
+	checks          sim.Checks
 }
 
 // run hunts the named errors, or all, and returns how many survived.

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"github.com/dunlin-network/dunlin/internal/sim"
 )
 
 func main() {
@@ -21,6 +23,10 @@ func main() {
 	flag.StringVar(&h.root, "root", ".", "the repository")
 	flag.StringVar(&only, "only", "", "names of errors, separated by commas; all if empty")
 	flag.BoolVar(&h.simulationsOnly, "simulations-only", false, "leave the tests out")
+	flag.Func("checks", "nodes: hold simulated nodes against each other only, not against the written rule", func(s string) error {
+		h.checks = sim.Checks(s)
+		return nil
+	})
 	flag.Parse()
 	survivors, err := h.run(only)
 	if err != nil {

@@ -29,18 +29,20 @@ func (s sighting) String() string {
 
 // plans are the scenarios that the seeds have in turn. Most are small, since these are fast; in some a
 // quorum, 2f+1 and f+1 lie farther apart. The adversaries are random ones, and those that keep
-// certificates few and hidden, make twins, and work at the edges of the windows. Disks are lost only
-// where no adversary uses up the faults that the order survives, and what a validator said before a
-// long partition is collected before it comes back.
+// certificates few, hide them until others have decided without them, make twins, and work at the
+// edges of the windows. Disks are lost only where no adversary uses up the faults that the order
+// survives, and what a validator said before a long partition is collected before it comes back.
 var plans = []sim.Options{
 	{Validators: 4, Rounds: rounds, Adversaries: []string{sim.RandomAdversaries}},
 	{Validators: 4, Rounds: rounds, Adversaries: []string{"bare", "half", "equivocate"}},
 	{Validators: 7, Rounds: rounds, Adversaries: []string{sim.RandomAdversaries}},
+	{Validators: 4, Rounds: rounds, Adversaries: []string{"hide"}},
 	{Validators: 4, Rounds: rounds, Profile: "disk"},
 	{Validators: 4, Rounds: rounds, Adversaries: []string{"old", "late", "equivocate"}},
 	{Validators: 7, Rounds: rounds, Adversaries: []string{"edge", "equivocate"}},
 	{Validators: 4, Rounds: 2 * rounds, Profile: "partition"},
 	{Validators: 4, Rounds: rounds, Adversaries: []string{sim.RandomAdversaries}},
+	{Validators: 7, Rounds: rounds, Adversaries: []string{"hide"}},
 	{Validators: 10, Rounds: rounds, Adversaries: []string{sim.RandomAdversaries}},
 	{Validators: 5, Rounds: rounds, Profile: "chaos", Adversaries: []string{sim.RandomAdversaries}},
 }
@@ -63,7 +65,7 @@ func (h *hunt) simulate() (sighting, error) {
 	for range h.workers {
 		group.Go(func() {
 			for seed := next.Add(1); seed < lowest.Load(); seed = next.Add(1) {
-				s, err := runSeed(seed)
+				s, err := h.runSeed(seed)
 				mutex.Lock()
 				failed = errors.Join(failed, err)
 				if s.invariant != "" && seed < lowest.Load() {
@@ -79,8 +81,9 @@ func (h *hunt) simulate() (sighting, error) {
 }
 
 // runSeed runs one simulation. A panic of the code under test outside of it counts as noticed.
-func runSeed(seed uint64) (s sighting, err error) {
+func (h *hunt) runSeed(seed uint64) (s sighting, err error) {
 	o := options(seed)
+	o.Checks = h.checks
 	defer func() {
 		if p := recover(); p != nil {
 			s = sighting{seed, o.Validators, "panic", fmt.Sprint(p)}
