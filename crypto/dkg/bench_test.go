@@ -16,15 +16,16 @@ func BenchmarkDKG(b *testing.B) {
 			c.dealer = i
 			deals[i] = &c
 		}
-		complaint := p.Complain(d, 1, p.secrets[1])
+		last := n - 1 // whose value is the dearest to compute
+		complaint := p.Complain(d, last, p.secrets[last])
 		steps := []struct {
 			name string
 			do   func()
 		}{
 			{"make-deal", func() { p.deal(0) }},
 			{"check-deal", func() { _, _ = p.CheckDeal(0, raw) }},
-			{"check-share", func() { _ = p.CheckShare(d, 1, p.secrets[1]) }},
-			{"judge", func() { p.Judge(d, 1, complaint) }},
+			{"check-share", func() { _ = p.CheckShare(d, last, p.secrets[last]) }},
+			{"judge", func() { p.Judge(d, last, complaint) }},
 			{"combine", func() { _, _ = p.Combine(deals) }},
 		}
 		for _, step := range steps {
