@@ -130,7 +130,8 @@ func received(from ordering.Peer, m ordering.Message) ordering.Event {
 // fetch asks another validator; every fetch ends, at the latest by running out of time.
 func (n *node) fetch(f ordering.Fetch) {
 	w := n.world
-	n.fetches[f.ID] = true
+	n.fetches[f.ID] = f.To
+	w.check.asks(n, &f)
 	w.trace.note('f', w.now, n.self, f.ID, crypto.Digest{})
 	if len(f.Refs) > 0 {
 		w.trace.say(w.now, n.self, "asks %v for %v", dag.Author(f.To), f.Refs)

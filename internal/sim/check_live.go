@@ -28,13 +28,6 @@ const (
 	wideRecovery = 30 * time.Second
 )
 
-// Limits of what an engine may hold, per validator where it says so.
-const (
-	maxWaitingPerValidator = 256       // blocks, as the DAG promises
-	maxPoolItems           = 128 << 10 // as PoolLimits say by default
-	maxOpenRounds          = 2000      // from the newest decided round to the clock
-)
-
 func (c *checker) bound() time.Duration {
 	switch c.world.scenario.Topology {
 	case Regions3:
@@ -139,21 +132,6 @@ func (c *checker) roundOf(n *node) dag.Round {
 		return c.sequence[head-1].round
 	}
 	return 0
-}
-
-// bounded checks that a node holds no more than it promises, and that a quorum bears its clock out.
-func (c *checker) bounded(n *node) {
-	s := n.engine.Status()
-	switch size := c.world.scenario.Validators; {
-	case s.Waiting > maxWaitingPerValidator*size:
-		c.failf("memory", n.self, "%d blocks wait for ancestors", s.Waiting)
-	case s.PoolItems > maxPoolItems:
-		c.failf("memory", n.self, "%d items in the pool", s.PoolItems)
-	case s.Round > s.Decided+maxOpenRounds:
-		c.failf("memory", n.self, "round %d, decided is %d", s.Round, s.Decided)
-	case !c.rule.complete(s.Round - 1):
-		c.failf("clock", n.self, "round %d, and no quorum of the round before was accepted", s.Round)
-	}
 }
 
 // included holds the own blocks of honest nodes against the newest commit.

@@ -18,6 +18,11 @@ type Fault struct {
 	Number int          `json:"number"`           // names its random stream, also after others were dropped
 }
 
+// loses reports whether a node loses its log.
+func (f *Fault) loses() bool {
+	return f.Do == "vanish" || f.Do == "rollback" || f.Do == "forget" || (f.Do == "power" && len(f.Nodes) > 0)
+}
+
 // starter makes a fault begin; what it returns ends it (nil where it ends by itself).
 type starter func(w *world, f *Fault, random *rand.Rand) (end func())
 

@@ -36,8 +36,8 @@ type node struct {
 	boot      time.Duration
 	skew      int64 // milliseconds by which its wall clock is wrong
 	wakeAt    time.Duration
-	fetches   map[uint64]bool // under way
-	inbox     []any           // what came while busy
+	fetches   map[uint64]ordering.Peer // under way, by whom is asked
+	inbox     []any                    // what came while busy
 	busyUntil time.Duration
 	resuming  bool
 	slowness  time.Duration // added to every event
@@ -73,7 +73,7 @@ func (n *node) start() {
 	}
 	w.lives[n.self]++
 	n.boot, n.wakeAt, n.busyUntil, n.resuming, n.inbox = w.now-1, 0, 0, false, nil
-	n.fetches = make(map[uint64]bool)
+	n.fetches = make(map[uint64]ordering.Peer)
 	w.check.started(n.self, restored.Head)
 	w.check.resumed(n, restored.Blocks)
 	w.trace.say(w.now, n.self, "starts at commit %v with %d blocks", n.engine.Head(), len(restored.Blocks))
@@ -168,7 +168,7 @@ func (n *node) take(what any) {
 	case ask:
 		n.serve(x)
 	case answer:
-		if n.fetches[x.fetch.ID] {
+		if _, open := n.fetches[x.fetch.ID]; open {
 			delete(n.fetches, x.fetch.ID)
 			w.trace.say(w.now, n.self, "gets %d blocks from %v", len(x.blocks), x.from)
 			for _, b := range x.blocks {
@@ -177,7 +177,7 @@ func (n *node) take(what any) {
 			n.engine.Step(ordering.FetchEnded{Fetch: x.fetch, Blocks: len(x.blocks)})
 		}
 	case expired:
-		if n.fetches[x.fetch.ID] {
+		if _, open := n.fetches[x.fetch.ID]; open {
 			delete(n.fetches, x.fetch.ID)
 			n.engine.Step(ordering.FetchEnded{Fetch: x.fetch})
 		}

@@ -131,7 +131,7 @@ func drawFaults(random *rand.Rand, s *Scenario, kinds []string) []Fault {
 	for number := range 2 + random.IntN(8) {
 		f := drawFault(random, s, kinds[random.IntN(len(kinds))])
 		f.Number = number
-		loses := f.Do == "vanish" || f.Do == "rollback" || f.Do == "forget" || (f.Do == "power" && len(f.Nodes) > 0)
+		loses := f.loses()
 		switch {
 		case loses && !mayLose && f.Do == "power":
 			f.Nodes = nil

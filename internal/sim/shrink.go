@@ -8,9 +8,9 @@ import (
 // maxShrinkRuns bounds how many candidates one shrinking tries; each costs one run.
 const maxShrinkRuns = 400
 
-// Shrink looks for the shortest scenario that violates the same invariant: it leaves out faults
-// (by delta debugging), then adversaries and their behaviours, then loss and load, then time. It
-// returns the scenario with its result, and how many runs that took. A scenario without a violation
+// Shrink looks for the shortest scenario that violates the same invariant: it takes fewer validators,
+// leaves out faults (by delta debugging), then adversaries and their behaviours, then loss and load,
+// then time. It never leaves less than the scenario had of what the order survives. It returns the scenario with its result, and how many runs that took. A scenario without a violation
 // is returned as it is.
 func Shrink(s Scenario) (Scenario, Result, int) {
 	first, err := Run(s)
@@ -20,9 +20,11 @@ func Shrink(s Scenario) (Scenario, Result, int) {
 	h := &shrinking{best: s, result: first, runs: 1}
 	for before := -1; before != h.size(); {
 		before = h.size()
+		h.validators()
 		h.faults()
 		h.adversaries()
 		h.rest()
+		h.time()
 	}
 	return h.best, h.result, h.runs
 }
@@ -33,9 +35,9 @@ type shrinking struct {
 	runs   int
 }
 
-// size falls with every success, but for shorter horizons, which are tried once per turn.
+// size falls with every success, but for shorter horizons, which are searched for once per turn.
 func (h *shrinking) size() int {
-	n := len(h.best.Faults) + h.best.Loss
+	n := h.best.Validators + len(h.best.Faults) + h.best.Loss
 	for _, a := range h.best.Adversaries {
 		n += 1 + len(a.Behaviours)
 	}
@@ -97,7 +99,7 @@ func (h *shrinking) adversaries() {
 	}
 }
 
-// rest tries a network without loss, a thin load and shorter times.
+// rest tries a network without loss and a thin load.
 func (h *shrinking) rest() {
 	if h.best.Loss > 0 {
 		c := h.best.clone()
@@ -109,12 +111,4 @@ func (h *shrinking) rest() {
 		c.ItemEvery = thin
 		h.try(c)
 	}
-	for _, f := range h.best.Faults {
-		if f.At+f.For > h.best.Horizon/2 {
-			return
-		}
-	}
-	c := h.best.clone()
-	c.Horizon /= 2
-	h.try(c)
 }

@@ -60,6 +60,56 @@ func TestShrinkLeavesWhatMatters(t *testing.T) {
 	}
 }
 
+// TestShrinkTakesFewerValidatorsAndRounds has three of ten say nothing and a fourth lose its log.
+func TestShrinkTakesFewerValidatorsAndRounds(t *testing.T) {
+	s := plan(t, 3, Options{Validators: 10, Rounds: 60, Topology: LAN, Profile: "none"})
+	s.Adversaries = nil
+	for a := range dag.Author(3) {
+		s.Adversaries = append(s.Adversaries, Adversary{Author: 2 * a, Behaviours: []string{"mute"}})
+	}
+	s.Faults = []Fault{
+		{Do: "slow", At: Duration(50 * time.Millisecond), For: Duration(time.Second), Nodes: []dag.Author{1, 7}, Amount: 5, Number: 1},
+		{Do: "vanish", At: Duration(800 * time.Millisecond), For: Duration(100 * time.Millisecond), Nodes: []dag.Author{9}, Point: crashBetween, Number: 2},
+	}
+	small, r, runs := Shrink(s)
+	if r.Violation == nil || r.Violation.Invariant != "progress" {
+		t.Fatalf("after %d runs the violation is %+v", runs, r.Violation)
+	}
+	if small.Validators != 4 || len(small.Adversaries) != 1 || len(small.Faults) != 1 || small.Faults[0].Do != "vanish" {
+		t.Errorf("%d validators, adversaries %+v, faults %+v are left", small.Validators, small.Adversaries, small.Faults)
+	}
+	if rounds := time.Duration(small.Horizon) / roundTime[LAN]; rounds > 4 {
+		t.Errorf("%d of 60 rounds are left", rounds)
+	}
+}
+
+// A smaller scenario must not ask for more than the order promises.
+func TestSmallerKeepsWhatIsPromised(t *testing.T) {
+	mute := []string{"mute"}
+	lost := []Fault{{Do: "vanish", For: 1, Nodes: []dag.Author{6}}}
+	for _, c := range []struct {
+		name        string
+		adversaries []Adversary
+		faults      []Fault
+		n           int
+		want        bool
+	}{
+		{"nothing", nil, nil, 4, true},
+		{"a lost log", nil, lost, 4, true},
+		{"an adversary", []Adversary{{6, mute}}, nil, 4, true},
+		{"one of two adversaries", []Adversary{{5, mute}, {6, mute}}, nil, 4, true},
+		{"a lost log beside an adversary", []Adversary{{5, mute}}, lost, 4, false},
+		{"a lost log that was too much before", []Adversary{{4, mute}, {5, mute}}, lost, 4, true},
+	} {
+		s := plan(t, 1, Options{Validators: 7, Rounds: 20, Topology: LAN, Profile: "none"})
+		s.Adversaries, s.Faults = c.adversaries, c.faults
+		small, ok := s.smaller(c.n, 0)
+		if err := small.Check(); ok != c.want || (ok && err != nil) || small.Validators != c.n {
+			t.Errorf("%s: %v, want %v; error %v", c.name, ok, c.want, err)
+		}
+	}
+}
+
 func TestScenarioCheck(t *testing.T) {
 	good := plan(t, 1, Options{Validators: 7, Rounds: 20, Topology: LAN, Profile: "crash"})
 	for name, change := range map[string]func(*Scenario){
