@@ -43,8 +43,8 @@ func Decode(c *dag.Committee, raw []byte) (*State, error) {
 		if err := check(); err != nil {
 			return nil, err
 		}
-		if i > 0 && f.maths.Context().Key <= frames[i-1].maths.Context().Key {
-			return nil, fmt.Errorf("%w: keys out of order", ErrState)
+		if id := f.maths.Context().Key; id != firstKey(c)+uint64(i) {
+			return nil, fmt.Errorf("%w: key %d at place %d", ErrState, id, i)
 		}
 	}
 	s.keep(frames, n)

@@ -65,11 +65,14 @@ type State struct {
 func New(c *dag.Committee) (*State, error) {
 	s := &State{committee: c, changed: true}
 	var err error
-	if s.current, err = newRun(c, uint64(c.Epoch())*keysPerEpoch+1, 0); err != nil {
+	if s.current, err = newRun(c, firstKey(c), 0); err != nil {
 		return nil, fmt.Errorf("start key generation: %w", err)
 	}
 	return s, nil
 }
+
+// firstKey is the id of the committee's first key; every further key has the next id, whatever the attempts.
+func firstKey(c *dag.Committee) uint64 { return uint64(c.Epoch())*keysPerEpoch + 1 }
 
 // Apply takes in one system message of a block of author, an index of the committee, that commit at
 // ordered. Messages of other kinds are passed over. An error says why the message does not count;
