@@ -1,10 +1,6 @@
 package dag
 
-import (
-	"slices"
-
-	"github.com/dunlin-network/dunlin/dag/mutant"
-)
+import "github.com/dunlin-network/dunlin/dag/mutant"
 
 // Limits of what the DAG holds beyond its causally complete part. All bound memory that others can
 // make us use.
@@ -146,19 +142,26 @@ const (
 type Added struct {
 	Status   Status
 	Accepted []*Vertex  // what joined the DAG, ancestors first
-	Missing  []Ref      // parents that are neither held nor waiting
+	Missing  []Ref      // what is neither held nor waiting and the sender must have; see Add
 	Evidence []Evidence // equivocations seen for the first time
 }
 
-// Add takes a verified block. from is whoever sent it, for the limits on waiting blocks.
+// Add takes a verified block. from is whoever sent it, for the limits on waiting blocks: an author
+// of the committee, or any larger number.
+//
+// Where the block waits, Added.Missing names the parents that are neither held nor waiting. If a member
+// sent it, it also names what the block's waiting ancestors lack: an honest sender holds all that lies
+// below what it sends. It does so once for each ancestor and sender.
 func (d *DAG) Add(b *Verified, from uint32) Added {
 	switch {
 	case b.Round() <= d.floor:
 		return Added{Status: Stale}
 	case b.Round() > d.clock+MaxAhead:
 		return Added{Status: TooFar}
-	case d.Get(b.ref) != nil || d.pending.has(b.ref):
+	case d.Get(b.ref) != nil:
 		return Added{Status: Known}
+	case d.pending.has(b.ref):
+		return Added{Status: Known, Missing: d.lacking(b.ref, from)}
 	case len(d.At(b.Slot())) >= MaxUncitedTwins && !d.pending.awaited(b.ref):
 		return Added{Status: Refused}
 	}
@@ -172,10 +175,24 @@ func (d *DAG) Add(b *Verified, from uint32) Added {
 		if !d.pending.suspend(b, from, absent) {
 			return Added{Status: Refused}
 		}
-		return Added{Status: Suspended, Missing: slices.DeleteFunc(absent, d.pending.has)}
+		return Added{Status: Suspended, Missing: d.lacking(b.ref, from)}
 	}
 	out := Added{Status: Accepted}
 	d.acceptAll(b, &out)
+	return out
+}
+
+// lacking is what is missing under a waiting block and its sender must have.
+func (d *DAG) lacking(r Ref, from uint32) []Ref {
+	if from < uint32(d.committee.Size()) {
+		return d.pending.below(r, Author(from))
+	}
+	var out []Ref
+	for _, p := range d.pending.blocks[r].block.block.Parents {
+		if d.Wants(p) {
+			out = append(out, p)
+		}
+	}
 	return out
 }
 

@@ -42,7 +42,7 @@ func TestAddStatus(t *testing.T) {
 		evidence string
 	}{
 		{"A2", dag.Suspended, "", "A1 B1 C1 D1", ""},
-		{"A2", dag.Known, "", "", ""},
+		{"A2", dag.Known, "", "A1 B1 C1 D1", ""},  // whoever sends it again has them, too
 		{"B3", dag.Suspended, "", "B2 C2 D2", ""}, // A2 waits already
 		{"A1", dag.Accepted, "A1", "", ""},
 		{"A1", dag.Known, "", "", ""},
@@ -79,6 +79,31 @@ func TestAddStatus(t *testing.T) {
 	}
 	if graph.Waiting() != 0 || len(graph.Wanted()) != 0 {
 		t.Errorf("%d blocks wait, wanted %v", graph.Waiting(), graph.Wanted())
+	}
+}
+
+// TestMembersHoldWhatLiesBelow: whoever sends a block holds its ancestors, so that each new sender can be
+// asked for all that is missing under blocks that wait.
+func TestMembersHoldWhatLiesBelow(t *testing.T) {
+	s := dagtest.Build(t, "n=4\n1: *\n2: *\n3: *\n4: *\n")
+	graph := dag.New(s.Committee)
+	for _, step := range []struct {
+		block   string
+		from    uint32
+		missing string
+	}{
+		{"A2", 0, "A1 B1 C1 D1"},
+		{"B3", 0, "B2 C2 D2"}, // of what A2 lacks it has been said already
+		{"B3", 1, "A1 B1 C1 D1 B2 C2 D2"},
+		{"B3", 1, ""},
+		{"A4", 2, "A1 B1 C1 D1 B2 C2 D2 A3 C3 D3"},
+		{"A4", 9, "A3 C3 D3"}, // a stranger may have forgotten the rest
+	} {
+		added := graph.Add(s.Named(step.block), step.from)
+		missing := slices.Compact(slices.SortedFunc(slices.Values(added.Missing), dag.Ref.Compare))
+		if got := refNames(s, missing); got != step.missing {
+			t.Errorf("%s from %d lacks %q, want %q", step.block, step.from, got, step.missing)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type waiting struct {
 	block   *Verified
 	from    uint32
 	missing int
+	holders AuthorSet // who has shown that it holds the block, and therefore all below it
 }
 
 type usage struct{ blocks, bytes int }
@@ -104,6 +105,31 @@ func (p *pending) collect(floor Round) []*Verified {
 		out = append(out, p.release(r)...)
 	}
 	slices.SortFunc(out, func(a, b *Verified) int { return a.ref.Compare(b.ref) })
+	return out
+}
+
+// below is what is missing under r and holder must have, since it sent r or what refers to it. A
+// waiting block is walked once for every holder, however often it is referred to.
+func (p *pending) below(r Ref, holder Author) []Ref {
+	var out []Ref
+	for stack := []Ref{r}; len(stack) > 0; {
+		r := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		w := p.blocks[r]
+		switch {
+		case w == nil:
+			out = append(out, r)
+			continue
+		case w.holders.Has(holder):
+			continue
+		}
+		w.holders.Add(holder)
+		for _, parent := range w.block.block.Parents {
+			if p.awaited(parent) {
+				stack = append(stack, parent)
+			}
+		}
+	}
 	return out
 }
 

@@ -87,7 +87,7 @@ func (e *Engine) Step(event Event) {
 	case PeerConnected:
 		e.peerConnected(ev.Peer)
 	case PeerDisconnected:
-		e.sync.disconnected(ev.Peer)
+		e.sync.left(ev.Peer)
 	case FrontierReceived:
 		e.frontierReceived(ev)
 	case FetchEnded:

@@ -25,7 +25,7 @@ func TestEvictedBlockIsWantedAgain(t *testing.T) {
 	e.Step(PeerConnected{1})
 	e.Step(BlockReceived{From: 1, Block: timed(t, c, 1, 2, 1, first)})
 	e.Ready()
-	clear(e.sync.wanted) // as if it had come and been dropped
+	e.sync.wants = newWants(4) // as if it had come and been dropped
 	var asked []dag.Ref
 	for now := 2 * time.Second; now <= 4*time.Second; now += 100 * time.Millisecond {
 		e.Step(Tick{Now: now, Wall: 1})

@@ -33,7 +33,9 @@ func newProposer(cfg Config) proposer {
 	n := cfg.Committee.Size()
 	p := proposer{
 		cited: make([]dag.Round, n), missed: make([]int, n),
-		spread: spread{wait: cfg.Timing.AnchorWait, floor: cfg.Timing.AnchorFloor, ceil: cfg.Timing.AnchorCeil},
+		spread: spread{
+			wait: cfg.Timing.AnchorWait, floor: cfg.Timing.AnchorFloor, ceil: cfg.Timing.AnchorCeil, faults: cfg.Committee.Faults(),
+		},
 	}
 	if cfg.Self != Observer {
 		p.last = cfg.Committee.Genesis(cfg.Self)

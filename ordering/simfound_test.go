@@ -1,7 +1,6 @@
 package ordering
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -70,34 +69,34 @@ func TestWhoLeavesOutRoundsIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// TestEverySourceIsAskedForABlock: one silent source must not be asked twice at once, the latest
-// source is asked first, and every member has its turn.
+// TestEverySourceIsAskedForABlock: sources come before others, a silent one is not asked twice at once,
+// and where the sources do not have the block every member has its turn.
 func TestEverySourceIsAskedForABlock(t *testing.T) {
-	s := newSynchroniser(Config{Committee: newCluster(t, 7, 1).committee})
-	for i := range s.connected {
-		s.connected[i] = i != 0
+	e := newCluster(t, 7, 1).nodes[0].engine
+	for p := range Peer(6) {
+		e.Step(PeerConnected{p + 1})
 	}
-	w := &want{}
-	w.mention(3, 0)
-	w.mention(5, 0)
+	ref := dag.Ref{Round: 1, Author: 3}
+	e.want([]dag.Ref{ref}, 3)
+	e.want([]dag.Ref{ref}, 5)
+	e.graph.Add(waiterFor(t, e, ref), 3)
 	asked := make(map[Peer]int)
-	for range 2 * 7 {
-		p, ok := s.source(w)
-		if !ok {
-			t.Fatal("nobody to ask")
+	var order []Peer
+	for now := time.Duration(0); now < 10*time.Second; now += 10 * time.Millisecond {
+		e.Step(Tick{Now: now})
+		for _, f := range e.Ready().Fetches {
+			if len(f.Refs) == 0 {
+				continue // a range, for want of progress
+			}
+			asked[f.To]++
+			order = append(order, f.To)
+			if f.To != 5 {
+				e.Step(FetchEnded{Fetch: f})
+			}
 		}
-		if len(asked) == 0 && p != 5 {
-			t.Errorf("%d is asked first, want the latest source", p)
-		}
-		if slices.Contains(w.asking, p) {
-			t.Fatalf("%d is asked while it is being asked", p)
-		}
-		if asked[p]++; p != 5 { // the latest source never answers, so it stays in asking
-			w.tried++
-			continue
-		}
-		w.asking = append(w.asking, p)
-		w.tried++
+	}
+	if len(order) < 2 || order[0]+order[1] != 3+5 {
+		t.Errorf("asked in the order %v, want the sources 3 and 5 first", order)
 	}
 	for p := Peer(1); p < 7; p++ {
 		if asked[p] == 0 {
@@ -109,15 +108,41 @@ func TestEverySourceIsAskedForABlock(t *testing.T) {
 	}
 }
 
+// waiterFor is a block that waits for ref.
+func waiterFor(t *testing.T, e *Engine, ref dag.Ref) *dag.Verified {
+	t.Helper()
+	parents := []dag.Ref{{Round: 1, Author: 0}, {Round: 1, Author: 1}, {Round: 1, Author: 2}, ref, {Round: 1, Author: 4}}
+	b, err := dag.Seal(e.cfg.Committee, dag.Block{Round: 2, Author: 0, Parents: parents}, e.cfg.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // TestLateArrivalsBeyondAnyWaitDoNotCount: after a partition everything is late.
 func TestLateArrivalsBeyondAnyWaitDoNotCount(t *testing.T) {
 	s := spread{wait: 250 * time.Millisecond, floor: 50 * time.Millisecond, ceil: time.Second}
 	for range spreadSamples {
-		s.add(20 * time.Millisecond)
-		s.add(15 * time.Second)
+		s.add(arrival{1, 20 * time.Millisecond})
+		s.add(arrival{2, 15 * time.Second})
 	}
 	if s.wait != 50*time.Millisecond {
 		t.Errorf("wait %v, want the floor", s.wait)
+	}
+}
+
+// TestAdversariesDoNotChooseTheWait: f authors come late in every round.
+func TestAdversariesDoNotChooseTheWait(t *testing.T) {
+	for faults, want := range []time.Duration{700 * time.Millisecond, 2 * 80 * time.Millisecond} {
+		s := spread{wait: 250 * time.Millisecond, floor: 50 * time.Millisecond, ceil: time.Second, faults: faults}
+		for range spreadSamples / 4 {
+			for a, late := range []time.Duration{20, 350, 30, 40} {
+				s.add(arrival{dag.Author(a), late * time.Millisecond})
+			}
+		}
+		if s.wait != want {
+			t.Errorf("f = %d: wait %v, want %v", faults, s.wait, want)
+		}
 	}
 }
 
@@ -155,12 +180,12 @@ func TestAnOwnChainIsFetchedByRounds(t *testing.T) {
 	}
 	pushed := BlockReceived{From: 3, Block: b}
 	e.missing(pushed, parents)
-	if w := e.sync.wanted[parents[0]]; len(e.ready.Fetches) != 0 || w.due+e.grace(w) <= e.now {
+	if w := e.sync.wants.blocks[parents[0]]; len(e.ready.Fetches) != 0 || w.due+e.grace(w) <= e.now {
 		t.Errorf("a pushed block: %d fetches at once, or no grace", len(e.ready.Fetches))
 	}
-	e.sync.wanted[b.Ref()] = &want{asking: []Peer{3}}
+	e.sync.wants.blocks[b.Ref()] = &want{asking: []Peer{3}}
 	e.missing(pushed, parents)
-	if w := e.sync.wanted[parents[1]]; w.due+e.grace(w) > e.now {
+	if w := e.sync.wants.blocks[parents[1]]; w.due+e.grace(w) > e.now {
 		t.Error("the parents of a fetched block are given time to come by push")
 	}
 	if f := e.ready.Fetches; len(f) != 1 || f[0].To != 3 || f[0].FromRound > 20 || f[0].ToRound != 49 {

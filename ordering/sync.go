@@ -8,121 +8,60 @@ import (
 	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
-// Limits of fetching.
+// Limits of catching up.
 const (
-	// MaxFetchRefs is how many blocks one Fetch may name.
-	MaxFetchRefs = 1000
-	// maxFetchesPerPeer is how many fetches may be under way at one peer.
-	maxFetchesPerPeer = 4
-	// maxWanted bounds how many missing blocks are tracked; more are asked for as these arrive.
-	maxWanted = 16 << 10
-	// maxHinted is up to how many of them a frontier may add to: what it names may not exist, and must
-	// not keep out what blocks refer to.
-	maxHinted = maxWanted / 2
 	// catchUpLag is how many rounds behind a node asks for whole rounds instead of single blocks.
 	catchUpLag = 30
-	// maxFlights is at how many peers at once one block or range is asked for: a second one once the
-	// first has let it wait.
-	maxFlights = 2
-	// fetchLater is when to look again at a block that nobody can be asked for now.
-	fetchLater = 100 * time.Millisecond
 	// catchUpSpan is how many rounds one such question covers at most.
 	catchUpSpan = 400
+	// maxRanges is at how many peers at once a range is asked for: each has let the ones before wait.
+	maxRanges = 4
 )
 
 // synchroniser asks for what is missing: single blocks that others refer to, and whole rounds when
 // the node has fallen behind. Gossip and push are hints; this is what makes the DAG whole.
 type synchroniser struct {
-	members   int
-	connected []bool // by author
-	strangers []Peer // others that can be asked, sorted
-	wanted    map[dag.Ref]*want
-	fetches   map[uint64]Fetch
-	load      map[Peer]int // fetches under way
-	nextID    uint64
-	newest    []dag.Round   // per author: the newest round of a verified block
-	ahead     dag.Round     // highest round that somebody claims
-	aheadOf   Peer          // who claims it
-	ranges    int           // ranges under way
-	rangeAt   dag.Round     // the clock when it was asked for
-	rangeDue  time.Duration // when another may be asked for
-	progress  time.Duration
-	stalled   time.Duration // when the node last said what it has for want of progress
-	turn      int           // rotates over peers
-}
-
-// want is one missing block.
-type want struct {
-	hint    bool // a frontier named it; no block refers to it yet
-	sources []Peer
-	tried   int
-	asking  []Peer // who is asked now
-	due     time.Duration
+	peers
+	wants    wants
+	fetches  map[uint64]Fetch
+	nextID   uint64
+	newest   []dag.Round   // per author: the newest round of a verified block
+	ahead    dag.Round     // highest round that somebody claims
+	aheadOf  Peer          // who claims it
+	ranges   int           // ranges under way
+	rangeAt  dag.Round     // the clock when it was asked for
+	rangeDue time.Duration // when another may be asked for
+	rangeOf  Peer          // whom the last one was asked of
+	progress time.Duration
+	stalled  time.Duration // when the node last said what it has for want of progress
 }
 
 func newSynchroniser(cfg Config) synchroniser {
-	return synchroniser{
-		members: cfg.Committee.Size(), connected: make([]bool, cfg.Committee.Size()), wanted: make(map[dag.Ref]*want),
-		fetches: make(map[uint64]Fetch), load: make(map[Peer]int), newest: make([]dag.Round, cfg.Committee.Size()),
-	}
+	n := cfg.Committee.Size()
+	return synchroniser{peers: newPeers(n), wants: newWants(n), fetches: make(map[uint64]Fetch), newest: make([]dag.Round, n)}
 }
 
-// maxBackoff is how often the pause between tries doubles.
-const maxBackoff = 6
-
-// maxSources is how many peers are remembered as holding one missing block.
-const maxSources = 4
-
-// missing notes parents of a block that are not held. Those of a pushed block may still be on their
-// way; those of a block that had to be fetched are not. Where its author's own chain is missing, it may
-// be so for many rounds: walking down it block by block would cost a round trip for each.
-func (e *Engine) missing(ev BlockReceived, parents []dag.Ref) {
+// missing notes what a block lacks. Parents of a pushed block may still be on their way; those of a
+// block that had to be fetched are not. Where its author's own chain is missing, it may be so for many
+// rounds: walking down it block by block would cost a round trip for each.
+func (e *Engine) missing(ev BlockReceived, lacking []dag.Ref) {
 	s, b := &e.sync, ev.Block.Block()
-	w := s.wanted[ev.Block.Ref()]
+	w := s.wants.blocks[ev.Block.Ref()]
 	fetched := w != nil && len(w.asking) > 0
-	s.want(parents, ev.From, e.now)
+	e.want(lacking, ev.From)
 	if !fetched {
 		return
 	}
-	for _, r := range parents {
-		if w := s.wanted[r]; w != nil {
+	for _, r := range lacking {
+		if w := s.wants.blocks[r]; w != nil && w.tried == 0 {
 			w.due = min(w.due, e.now-e.grace(w))
+			s.wants.dueAt(e.now)
 		}
 	}
-	if own := b.Parents[0]; slices.Contains(parents, own) && s.ranges == 0 && e.now >= s.rangeDue {
+	if own := b.Parents[0]; slices.Contains(lacking, own) && s.ranges == 0 && e.now >= s.rangeDue {
 		first := max(own.Round, catchUpLag) - catchUpLag
 		e.askRounds(ev.From, max(first, e.graph.Floor()+1), own.Round)
 	}
-}
-
-// want notes missing blocks that from must have, since it sent what refers to them.
-func (s *synchroniser) want(missing []dag.Ref, from Peer, now time.Duration) {
-	for _, r := range missing {
-		w := s.wanted[r]
-		if w == nil {
-			if len(s.wanted) >= maxWanted {
-				return
-			}
-			w = &want{due: now}
-			s.wanted[r] = w
-		}
-		w.hint = false
-		w.mention(from, now)
-	}
-}
-
-// mention notes that p has sent something that refers to the block: it is asked next, and the oldest
-// source beyond the limit is forgotten. Whoever was asked before it had the block may have it now.
-func (w *want) mention(p Peer, now time.Duration) {
-	if i := slices.Index(w.sources, p); i >= 0 {
-		w.sources = slices.Delete(w.sources, i, i+1)
-	} else {
-		w.due = now
-	}
-	if len(w.sources) == maxSources {
-		w.sources = slices.Delete(w.sources, 0, 1)
-	}
-	w.sources = append(w.sources, p)
 }
 
 // seen notes a verified block, whether or not it could join the DAG.
@@ -140,23 +79,11 @@ func (e *Engine) behind() dag.Round {
 }
 
 func (e *Engine) peerConnected(p Peer) {
-	if int(p) < e.sync.members {
-		e.sync.connected[p] = true
-	} else if i, found := slices.BinarySearch(e.sync.strangers, p); !found {
-		e.sync.strangers = slices.Insert(e.sync.strangers, i, p)
-	}
+	e.sync.came(p)
 	if e.restart.asking() {
 		e.ready.Sends = append(e.ready.Sends, Send{To: p, Message: AskNewest{}})
 	}
 	e.sayAgain(p)
-}
-
-func (s *synchroniser) disconnected(p Peer) {
-	if int(p) < s.members {
-		s.connected[p] = false
-	} else if i, found := slices.BinarySearch(s.strangers, p); found {
-		s.strangers = slices.Delete(s.strangers, i, i+1)
-	}
 }
 
 // sayAgain tells a peer (or everyone) the newest own block and the newest blocks known.
@@ -190,15 +117,29 @@ func (e *Engine) frontierReceived(ev FrontierReceived) {
 			if r.Round > e.sync.ahead {
 				e.sync.ahead, e.sync.aheadOf = r.Round, ev.From
 			}
-		case e.sync.wanted[r] == nil && len(e.sync.wanted) < maxHinted:
-			e.sync.wanted[r] = &want{hint: true, sources: []Peer{ev.From}, due: e.now + e.cfg.Timing.FetchGrace}
+		default:
+			e.hinted(r, ev.From)
 		}
+	}
+}
+
+// hinted asks for a block that a peer says it has.
+func (e *Engine) hinted(r dag.Ref, from Peer) {
+	t := &e.sync.wants
+	w := t.blocks[r]
+	if w == nil {
+		w = t.track(r, from, true, e.now)
+	}
+	if w != nil {
+		w.mention(from, t.members, e.now+e.cfg.Timing.FetchGrace)
+		t.dueAt(w.due)
 	}
 }
 
 // synchronise asks for what is due: answers after a restart, ranges, single blocks; and says again
 // what the node has if the round does not move.
 func (e *Engine) synchronise() {
+	e.sync.now = e.now
 	e.ask()
 	e.catchUp()
 	e.fetchWanted()
@@ -217,25 +158,18 @@ func (e *Engine) synchronise() {
 	}
 }
 
-// wantAgain notes what waiting blocks refer to and nobody asks for any more: a block that came, waited
-// for its own ancestors and had to make room for lower ones.
-func (e *Engine) wantAgain() {
-	for _, r := range e.graph.Wanted() {
-		if e.sync.wanted[r] == nil && len(e.sync.wanted) < maxWanted {
-			e.sync.wanted[r] = &want{due: e.now}
-		}
-	}
-}
-
 // catchUp asks for whole rounds while the node is far behind.
 func (e *Engine) catchUp() {
 	s := &e.sync
-	if s.ranges >= maxFlights || e.now < s.rangeDue {
+	if s.ranges >= maxRanges || e.now < s.rangeDue {
 		return
 	}
 	claimed := s.ahead > e.graph.Clock()+catchUpLag
 	if !claimed && e.behind() <= catchUpLag {
 		return
+	}
+	if s.ranges > 0 {
+		s.late(s.rangeOf, e.now)
 	}
 	p := s.aheadOf
 	if !claimed || s.ranges > 0 || !s.free(p) {
@@ -253,56 +187,9 @@ func (e *Engine) askRange(p Peer) {
 
 func (e *Engine) askRounds(p Peer, from, to dag.Round) {
 	e.sync.ranges++
+	e.sync.rangeOf = p
 	e.sync.rangeAt, e.sync.rangeDue = e.graph.Clock(), e.now+e.cfg.Timing.FetchRetry
 	e.fetch(Fetch{To: p, FromRound: from, ToRound: to})
-}
-
-// fetchWanted asks for the single blocks that are due, oldest first, many in one question.
-func (e *Engine) fetchWanted() {
-	s := &e.sync
-	if len(s.wanted) == 0 {
-		return
-	}
-	var due []dag.Ref
-	for r, w := range s.wanted {
-		switch {
-		case r.Round <= e.graph.Floor() || e.graph.Get(r) != nil || (!w.hint && len(w.asking) == 0 && !e.graph.Wants(r)):
-			delete(s.wanted, r)
-		case w.tried > 0 && mutant.Planted(mutant.FetchOnce):
-		case len(w.asking) < maxFlights && w.due+e.grace(w) <= e.now:
-			due = append(due, r)
-		}
-	}
-	slices.SortFunc(due, dag.Ref.Compare)
-	batches := make(map[Peer][]dag.Ref)
-	var order []Peer
-	for _, r := range due {
-		p, ok := s.source(s.wanted[r])
-		far := s.ranges > 0 && r.Round > e.graph.Clock()+catchUpLag // the range will bring it
-		w := s.wanted[r]
-		if !ok || far || len(batches[p]) >= MaxFetchRefs {
-			w.due = e.now + fetchLater
-			continue
-		}
-		if batches[p] == nil {
-			order = append(order, p)
-		}
-		batches[p] = append(batches[p], r)
-		w.asking = append(w.asking, p)
-		w.tried++
-		w.due = e.now + min(e.cfg.Timing.FetchPatience<<min(w.tried-1, maxBackoff), e.cfg.Timing.FetchRetry)
-	}
-	for _, p := range order {
-		e.fetch(Fetch{To: p, Refs: batches[p]})
-	}
-}
-
-// grace is how long a block that was just found missing may still be on its way by push.
-func (e *Engine) grace(w *want) time.Duration {
-	if w.tried == 0 && !w.hint {
-		return e.cfg.Timing.FetchGrace
-	}
-	return 0
 }
 
 func (e *Engine) fetch(f Fetch) {
@@ -323,6 +210,9 @@ func (e *Engine) fetchEnded(ev FetchEnded) {
 	if s.load[f.To]--; s.load[f.To] <= 0 {
 		delete(s.load, f.To)
 	}
+	if ev.Blocks > 0 {
+		delete(s.lateUntil, f.To)
+	}
 	if len(f.Refs) == 0 {
 		s.ranges--
 		s.rangeDue = e.now
@@ -332,63 +222,6 @@ func (e *Engine) fetchEnded(ev FetchEnded) {
 		return
 	}
 	for _, r := range f.Refs {
-		w := s.wanted[r]
-		if w == nil {
-			continue
-		}
-		w.asking = slices.DeleteFunc(w.asking, func(p Peer) bool { return p == f.To })
-		if w.hint {
-			delete(s.wanted, r) // nothing refers to it: one try is enough
-		} else {
-			w.due = min(w.due, e.now+e.retry(w.tried))
-		}
+		e.answered(r, f.To)
 	}
-}
-
-// source is whom to ask next for a missing block: in turn somebody who sent what refers to it, the
-// latest first, and any member. The turn is the block's own: where all blocks share one, a block can
-// come to the same member every time.
-func (s *synchroniser) source(w *want) (Peer, bool) {
-	if n := len(w.sources); n > 0 && w.tried%2 == 0 {
-		if p := w.sources[n-1-w.tried/2%n]; s.free(p) && !slices.Contains(w.asking, p) {
-			return p, true
-		}
-	}
-	for i := range s.members {
-		if p := Peer((w.tried/2 + i) % s.members); s.free(p) && !slices.Contains(w.asking, p) {
-			return p, true
-		}
-	}
-	return s.anyPeer()
-}
-
-// retry is the pause after so many tries in vain.
-func (e *Engine) retry(tried int) time.Duration {
-	return min(e.cfg.Timing.FetchGrace<<min(tried, maxBackoff), e.cfg.Timing.FetchRetry)
-}
-
-// free reports whether a peer can be asked now.
-func (s *synchroniser) free(p Peer) bool { return s.reachable(p) && s.load[p] < maxFetchesPerPeer }
-
-func (s *synchroniser) reachable(p Peer) bool {
-	if int(p) < s.members {
-		return s.connected[p]
-	}
-	_, found := slices.BinarySearch(s.strangers, p)
-	return found
-}
-
-// anyPeer takes the connected members in turn, and others where no member is connected.
-func (s *synchroniser) anyPeer() (Peer, bool) {
-	for range s.members {
-		s.turn = (s.turn + 1) % s.members
-		if s.free(Peer(s.turn)) {
-			return Peer(s.turn), true
-		}
-	}
-	if len(s.strangers) > 0 {
-		s.turn++
-		return s.strangers[s.turn%len(s.strangers)], true
-	}
-	return 0, false
 }

@@ -1,11 +1,12 @@
 package ordering
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/dunlin-network/dunlin/dag"
-	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
 // Timing is the pace of an engine. The zero value of a field stands for its default.
@@ -51,7 +52,7 @@ func (m roundMarks) accepted(e *Engine, v *dag.Vertex) {
 	switch at, reached := m[r]; {
 	case reached:
 		if e.now > 0 && e.graph.Clock() <= r+2 && slices.Contains(e.scores.active, v.Author()) {
-			e.proposer.spread.add(e.now - at)
+			e.proposer.spread.add(arrival{v.Author(), e.now - at})
 		}
 		e.forgive(v, e.now-at)
 	case authors.Len() >= e.cfg.Committee.Quorum():
@@ -80,25 +81,74 @@ func (m roundMarks) collect(floor dag.Round) {
 // spreadSamples is how many late arrivals one adaptation of the wait looks at.
 const spreadSamples = 128
 
+// latestFactor is how far the f latest authors can stretch the wait beyond what suits the others.
+const latestFactor = 2
+
 // spread adapts the wait for anchors to twice the 99th percentile of how long after the quorum
-// their blocks arrive.
+// their blocks arrive. The f authors that come latest count within limits: without them the slots of
+// distant validators stay undecided, and without limits f adversaries choose how long everybody waits.
 type spread struct {
-	samples []time.Duration
+	samples []arrival
 	wait    time.Duration
 	floor   time.Duration
 	ceil    time.Duration
+	faults  int // f
 }
 
-func (s *spread) add(d time.Duration) {
-	if d > s.ceil {
+// arrival is a block that came after the quorum of its round.
+type arrival struct {
+	author dag.Author
+	late   time.Duration
+}
+
+func (s *spread) add(a arrival) {
+	if a.late > s.ceil {
 		return // no wait would have covered it
 	}
-	if s.samples = append(s.samples, d); len(s.samples) < spreadSamples {
+	if s.samples = append(s.samples, a); len(s.samples) < spreadSamples {
 		return
 	}
-	slices.Sort(s.samples)
-	s.wait = min(max(2*s.samples[len(s.samples)*99/100], s.floor), s.ceil)
+	latest := s.latest()
+	var all, timely []time.Duration
+	for _, a := range s.samples {
+		all = append(all, a.late)
+		if !latest.Has(a.author) {
+			timely = append(timely, a.late)
+		}
+	}
+	s.wait = min(s.covers(all), latestFactor*s.covers(timely))
 	s.samples = s.samples[:0]
+}
+
+// covers is the wait that suits some arrivals.
+func (s *spread) covers(late []time.Duration) time.Duration {
+	if len(late) == 0 {
+		return s.floor
+	}
+	slices.Sort(late)
+	return min(max(2*late[len(late)*99/100], s.floor), s.ceil)
+}
+
+// latest is the f authors whose blocks come latest in the mean.
+func (s *spread) latest() dag.AuthorSet {
+	type mean struct {
+		author dag.Author
+		sum    time.Duration
+		n      int
+	}
+	means := make(map[dag.Author]mean)
+	for _, a := range s.samples {
+		m := means[a.author]
+		means[a.author] = mean{a.author, m.sum + a.late, m.n + 1}
+	}
+	order := slices.SortedFunc(maps.Values(means), func(a, b mean) int {
+		return cmp.Or(cmp.Compare(b.sum/time.Duration(b.n), a.sum/time.Duration(a.n)), cmp.Compare(a.author, b.author))
+	})
+	var out dag.AuthorSet
+	for _, m := range order[:min(s.faults, len(order))] {
+		out.Add(m.author)
+	}
+	return out
 }
 
 // wakeAt is when something becomes due without an event.
@@ -113,10 +163,6 @@ func (e *Engine) wakeAt() time.Duration {
 	if e.restart.asking() {
 		at = min(at, e.restart.asked+e.cfg.Timing.RestartRetry)
 	}
-	for _, w := range e.sync.wanted {
-		if len(w.asking) < maxFlights && (w.tried == 0 || !mutant.Planted(mutant.FetchOnce)) {
-			at = min(at, w.due+e.grace(w))
-		}
-	}
+	at = min(at, e.sync.wants.lookAt)
 	return max(at, e.now+1)
 }
