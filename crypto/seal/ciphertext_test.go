@@ -73,6 +73,29 @@ func TestEncryptKeepsSizesSecret(t *testing.T) {
 	}
 }
 
+// A source of randomness that repeats gives away that two messages are alike, but not r: the nonces
+// of two proofs with one r must differ.
+func TestEncryptSurvivesRepeatedRandomness(t *testing.T) {
+	c := newCommittee(t, 1, 10)
+	ctx := c.key.context(nil)
+	r := randomness(Opening{1}, &ctx)
+	nonce := func(message string) *scalar.Scalar {
+		ct := c.key.encrypt(Opening{1}, nil, nil, pad([]byte(message)))
+		e, err := decodeScalar(ct[atE:][:32])
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := decodeScalar(ct[atZ:][:32])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return z.Sub(z, e.Mul(e, r))
+	}
+	if nonce("a").Equal(nonce("b")) == 1 {
+		t.Error("two proofs share their nonce")
+	}
+}
+
 func TestVerifyRefuses(t *testing.T) {
 	c := newCommittee(t, 4, 3)
 	aad := []byte("network 1, namespace 5, sender A, nonce 9, fee 3")

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 
 	"github.com/dunlin-network/dunlin/crypto"
 )
@@ -180,20 +182,42 @@ func TestVerifySharesNamesTheBad(t *testing.T) {
 	}
 }
 
-// Two wrong shares whose errors cancel must not pass together.
+// Each equation of the proof alone can be met with wrong points; both together cannot.
+func TestVerifySharesChecksBothEquations(t *testing.T) {
+	c := newCommittee(t, 4, 10)
+	b := c.sealed(t, []byte("a"), []byte("b"))
+	wrong := *c.secrets[0]
+	wrong.secret = randomScalar(c.random)
+	second, err := wrong.Decrypt(b) // the proof is about its own secret, not that of Y
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := *second // the proof is about the secret of Y, the points are not
+	c.secrets[0].prove(b, &first)
+	for name, s := range map[string]*Share{"first": &first, "second": second} {
+		if diff := cmp.Diff([]int{0}, c.public.VerifyShares(b, []*Share{s})); diff != "" {
+			t.Errorf("only the %s equation holds: %s", name, diff)
+		}
+	}
+}
+
+// Two wrong proofs whose errors cancel must not pass together.
 func TestVerifySharesWeighsEach(t *testing.T) {
 	c := newCommittee(t, 4, 7)
 	b := c.sealed(t, []byte("a"))
-	up := tampered(t, c.share(t, b, 1), movePoint(shareHeaderSize+32)) // A*g
-	down := tampered(t, c.share(t, b, 2), func(e []byte) {
-		p, err := decodePoint(e[shareHeaderSize+32:][:32])
-		if err != nil {
-			t.Fatal(err)
-		}
-		moved := encodePoint(p.Sub(p, basePower(shortScalar(append([]byte{1}, make([]byte, 15)...)))))
-		copy(e[shareHeaderSize+32:], moved[:])
-	})
-	if diff := cmp.Diff([]int{0, 1}, c.public.VerifyShares(b, []*Share{up, down})); diff != "" {
+	shift := randomScalar(c.random)
+	var shares []*Share
+	for k, by := range []*scalar.Scalar{shift, negative(shift)} {
+		s, nonce := *c.share(t, b, k+1), randomScalar(c.random)
+		d := curve.NewRistrettoPoint().MultiscalarMul(s.rho(), b.points)
+		s.a = curve.NewRistrettoPoint().Add(basePower(nonce), basePower(by))
+		s.b = d.Mul(d, nonce)
+		s.encodedA, s.encodedB = encodePoint(s.a), encodePoint(s.b)
+		s.z = scalar.New().Mul(s.challenge(c.secrets[k].public), c.secrets[k].secret)
+		s.z.Add(s.z, nonce)
+		shares = append(shares, &s)
+	}
+	if diff := cmp.Diff([]int{0, 1}, c.public.VerifyShares(b, shares)); diff != "" {
 		t.Error(diff)
 	}
 }
