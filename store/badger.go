@@ -29,10 +29,12 @@ const (
 // badgerCopy is the copy of blocks and commits that can be asked. Reads are safe for concurrent
 // use; batches and sync are the copier's.
 type badgerCopy struct {
-	db     *badger.DB
-	dir    string
-	synced map[string]bool // files that nothing is written to any more and that are on disk
-	arena  []byte          // where the values of a batch are sealed; used again by the next
+	db      *badger.DB
+	dir     string
+	orderly bool            // it was new, or closed in order, when it was opened
+	marked  int64           // size of the manifest at the last mark
+	synced  map[string]bool // files that nothing is written to any more and that are on disk
+	arena   []byte          // where the values of a batch are sealed; used again by the next
 }
 
 func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
@@ -55,12 +57,24 @@ func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
 		WithSyncWrites(false).
 		WithLogger(badgerLogger{logger})
 	b = &badgerCopy{dir: dir, synced: make(map[string]bool)}
+	if b.orderly, err = inspectBadger(o); err != nil {
+		return nil, fmt.Errorf("inspect badger: %w", err)
+	}
+	if err := removeBadgerMark(dir); err != nil {
+		return nil, err
+	}
+	if err := removeEmptyMemtables(dir); err != nil {
+		return nil, err
+	}
 	err = guard(dir, func() error {
 		b.db, err = badger.Open(o)
 		return blame(dir, err)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open badger: %w", err)
+	}
+	if err := b.markManifest(); err != nil {
+		return nil, errors.Join(err, b.db.Close())
 	}
 	return b, nil
 }
@@ -212,6 +226,9 @@ func (b *badgerCopy) sync() error {
 	if err := guard(b.dir, b.db.Sync); err != nil {
 		return fmt.Errorf("sync badger: %w", err)
 	}
+	if err := b.markManifest(); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(b.dir)
 	if err != nil {
 		return fmt.Errorf("sync badger: %w", err)
@@ -257,7 +274,7 @@ func (b *badgerCopy) close() error {
 	if err := guard(b.dir, b.db.Close); err != nil {
 		return fmt.Errorf("close badger: %w", err)
 	}
-	return nil
+	return b.markClosed()
 }
 
 // badgerLogger passes Badger's warnings and errors on and drops its chatter.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"sync"
 	"time"
 
@@ -32,12 +33,15 @@ type copier struct {
 	much  chan struct{} // a batch has come together
 	quit  chan struct{}
 	done  chan struct{}
+
+	logID   [logIDSize]byte
+	highest dag.Round // own round that Badger was told of
 }
 
 func newCopier(s *Store) *copier {
 	c := &copier{
 		store: s, begun: make(chan struct{}, 1), much: make(chan struct{}, 1),
-		quit: make(chan struct{}), done: make(chan struct{}),
+		quit: make(chan struct{}), done: make(chan struct{}), logID: s.log.header.logID,
 	}
 	c.room = sync.NewCond(&c.mu)
 	return c
@@ -149,9 +153,13 @@ func (c *copier) write(taken []queued) error {
 	defer w.cancel()
 	var refs []dag.Ref
 	var lastCommit dag.CommitIndex
+	var own dag.Round
 	for _, q := range taken {
 		if q.block != nil {
 			refs = append(refs, q.block.Ref())
+			if q.block.Author() == s.options.Self {
+				own = max(own, q.block.Round())
+			}
 			if err := setBlock(w, s.options.Self, q.block.Ref(), q.block.Bytes()); err != nil {
 				return err
 			}
@@ -161,6 +169,9 @@ func (c *copier) write(taken []queued) error {
 		if err := setCommit(w, q.commit); err != nil {
 			return err
 		}
+	}
+	if err := c.setHighest(w, own); err != nil {
+		return err
 	}
 	if err := w.flush(); err != nil {
 		return err
@@ -178,6 +189,16 @@ func (c *copier) write(taken []queued) error {
 		}
 	}
 	return nil
+}
+
+// setHighest notes how far the log's own blocks went, so that a log that has lost its end does not
+// pass for whole.
+func (c *copier) setHighest(w *batch, own dag.Round) error {
+	if own <= c.highest {
+		return nil
+	}
+	c.highest = own
+	return w.set([]byte{prefixHighest}, c.logID[:], binary.BigEndian.AppendUint64(nil, uint64(own)))
 }
 
 func (c *copier) sync() bool {

@@ -26,12 +26,17 @@ func TestDamageIsNamed(t *testing.T) {
 	}
 	n := len(sequences)
 	for name, harm := range map[string]func(Options) error{
-		"header":                     flip(0, 20),
-		"middle of the first":        flip(0, 1<<20),
-		"middle of one between":      flip(1, 1<<20),
-		"middle of the last":         flip(n-1, 10_000),
-		"first record of the last":   flip(n-1, segmentHeader+2),
-		"segment missing":            func(o Options) error { return os.Remove(at(o, n-2)) },
+		"header":                   flip(0, 20),
+		"middle of the first":      flip(0, 1<<20),
+		"middle of one between":    flip(1, 1<<20),
+		"middle of the last":       flip(n-1, 10_000),
+		"first record of the last": flip(n-1, segmentHeader+2),
+		"segment missing":          func(o Options) error { return os.Remove(at(o, n-2)) },
+		"newest segment missing":   func(o Options) error { return os.Remove(at(o, n-1)) },
+		"last record gone":         func(o Options) error { return dropLastRecord(o, at(o, n-1)) },
+		"last record gone, not closed": func(o Options) error {
+			return errors.Join(dropLastRecord(o, at(o, n-1)), os.Remove(filepath.Join(o.logDir(), markName)))
+		},
 		"segment cut short":          func(o Options) error { return os.Truncate(at(o, n-2), 2<<20) },
 		"segment without records":    func(o Options) error { return os.Truncate(at(o, n-2), segmentHeader) },
 		"segment under another name": func(o Options) error { return os.Rename(at(o, 0), segmentPath(o.logDir(), 99)) },
@@ -91,5 +96,30 @@ func rewriteHeader(path string, change func(*header)) error {
 	}
 	change(&h)
 	copy(raw, h.encode())
+	return os.WriteFile(path, raw, 0o600)
+}
+
+// dropLastRecord writes zeros from the newest own block on: as if it had never been written.
+func dropLastRecord(o Options, path string) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	h, err := decodeHeader(raw)
+	if err != nil {
+		return err
+	}
+	at, next := 0, segmentHeader
+	_, err = scanRecords(raw, segmentHeader, h.seed(), func(r record) error {
+		if r.ref().Author == o.Self {
+			at = next
+		}
+		next += r.size()
+		return nil
+	})
+	if err != nil || at == 0 {
+		return errors.Join(err, errors.New("no own block in the segment"))
+	}
+	clear(raw[at:])
 	return os.WriteFile(path, raw, 0o600)
 }

@@ -55,3 +55,8 @@ func nextAfterBadgerDamage(badgerDir string) string {
 	home := filepath.Dir(filepath.Dir(badgerDir))
 	return fmt.Sprintf("mv %s %s.damaged && dunlin run --home %s (fetches the history again)", badgerDir, badgerDir, home)
 }
+
+func nextAfterMixUp(logDir string) string {
+	home := filepath.Dir(filepath.Dir(logDir))
+	return fmt.Sprintf("put the genesis.json and key.json that %s belongs to back into %s", filepath.Dir(logDir), home)
+}

@@ -48,6 +48,10 @@ func (f *faultyFiles) Open(path string, size int64) (file, error) {
 
 func (f *faultyFiles) Rename(from, to string) error { return diskFiles{}.Rename(from, to) }
 
+func (f *faultyFiles) Replace(path string, content []byte) error {
+	return os.WriteFile(path, content, 0o600)
+}
+
 func (f faultyFile) WriteAt(b []byte, offset int64) (int, error) {
 	f.files.mu.Lock()
 	defer f.files.mu.Unlock()

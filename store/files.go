@@ -19,6 +19,8 @@ type filesystem interface {
 	Open(path string, size int64) (file, error)
 	// Rename moves a file and returns when the move is on disk.
 	Rename(from, to string) error
+	// Replace gives the file at path new content, all of it or none, and returns when it is on disk.
+	Replace(path string, content []byte) error
 }
 
 // diskFiles is the real filesystem.
@@ -45,4 +47,15 @@ func (diskFiles) Rename(from, to string) error {
 		return err
 	}
 	return syncParent(to)
+}
+
+func (diskFiles) Replace(path string, content []byte) error {
+	work := path + ".new"
+	if err := os.WriteFile(work, content, 0o600); err != nil {
+		return err
+	}
+	if err := syncFile(work); err != nil {
+		return err
+	}
+	return diskFiles{}.Rename(work, path)
 }

@@ -76,6 +76,9 @@ func (l *loader) findHead() error {
 	}
 	l.beyond, l.recovery.Report.Unchained = h.beyond, len(h.beyond)
 	l.recovery.Head = h.head
+	if err := l.checkNoGap(); err != nil {
+		return err
+	}
 	if depth := l.options.GCDepth; h.head != nil && h.head.Round > depth {
 		l.recovery.GCRound = h.head.Round - depth
 	}
@@ -88,4 +91,27 @@ func (l *loader) decode(item *badger.Item) (*ordering.Commit, error) {
 		return nil, err
 	}
 	return decodeStoredCommit(l.badger.dir, dag.CommitIndex(lastNumber(item.Key())), raw)
+}
+
+// checkNoGap walks the keys of all commits up to the head. Badger takes what follows a damaged entry of
+// a write-ahead log for never written; such logs are left only by a process that did not close it.
+func (l *loader) checkNoGap() error {
+	if l.badger.orderly || l.recovery.Head == nil {
+		return nil
+	}
+	next, head := firstCommit, l.recovery.Head.Index
+	err := l.badger.each([]byte{prefixCommit}, commitKey(next), ascending, func(item *badger.Item) error {
+		i := dag.CommitIndex(lastNumber(item.Key()))
+		if i > next {
+			return corruptBadger(l.badger.dir, fmt.Sprintf("commits %d to %d are missing", next, i-1))
+		}
+		if next++; i == head {
+			return errStop
+		}
+		return nil
+	})
+	if err == nil && next <= head {
+		err = corruptBadger(l.badger.dir, fmt.Sprintf("commits %d to %d are missing", next, head))
+	}
+	return err
 }

@@ -18,6 +18,7 @@ import (
 //	r | first commit 8               -> a run of the transaction index | crc32c
 //	t | first commit 8 | bucket 1    -> its entries | crc32c
 //	m                                -> whose store this is | crc32c
+//	h                                -> log id 16, highest own round that log gave | crc32c
 const (
 	prefixBlock     = 'b'
 	prefixOwn       = 'o'
@@ -26,6 +27,7 @@ const (
 	prefixRun       = 'r'
 	prefixBucket    = 't'
 	prefixIdentity  = 'm'
+	prefixHighest   = 'h'
 )
 
 const checksumSize = 4

@@ -59,6 +59,9 @@ type Report struct {
 	Unchained  int           // commits that Badger holds behind a gap
 	NewBadger  bool          // Badger held nothing: it is new, or its history is lost
 	Incomplete int           // blocks left out because an ancestor is missing
+
+	BadgerDamage *CorruptError // what was wrong with Badger, which was made again from the log; nil for nothing
+	BadgerAside  string        // where the damaged one now lies
 }
 
 // Create makes the store of a new node: a log that says that nothing was signed before it. It gives
@@ -91,6 +94,7 @@ func Create(o Options) error {
 }
 
 // Open takes the data directory, repairs Badger from the log and gives the store with what it found.
+// A damaged Badger is made again where the log reaches back far enough, else it is an error wrapping ErrCorrupt.
 // A missing log is begun anew, which Recovery.Log says; a damaged one is an error wrapping
 // ErrCorrupt unless OnDamage says otherwise. ErrLocked: another process has the directory.
 func Open(o Options) (*Store, *Recovery, error) {
@@ -104,13 +108,12 @@ func Open(o Options) (*Store, *Recovery, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open store: %w", err)
 	}
-	l := &loader{options: o}
-	s, err := l.load(lock)
+	s, found, err := load(o, lock)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open store: %w", errors.Join(err, l.abandon(), lock.release()))
+		return nil, nil, fmt.Errorf("open store: %w", errors.Join(err, lock.release()))
 	}
 	go s.copier.run()
-	return s, &l.recovery, nil
+	return s, found, nil
 }
 
 // loader is Open at work.
@@ -209,6 +212,9 @@ func (l *loader) loadLog() error {
 	if l.recovery.OwnLast, err = l.ownLast(); err != nil {
 		return err
 	}
+	if err := l.checkHighest(found, scan); err != nil {
+		return err
+	}
 	if found != nil && found.damage == nil && roundOf(l.recovery.OwnLast) < found.ownRound {
 		found.damage = scan.damaged(o.logDir(), -1, fmt.Sprintf("the own block of round %d is neither in the log nor in badger", found.ownRound))
 	}
@@ -228,4 +234,23 @@ func (l *loader) loadLog() error {
 	}
 	l.log, err = resumeLog(o.files, o.logDir(), o.SegmentBytes, o.Self, found)
 	return err
+}
+
+// checkHighest holds the log's own blocks against the highest round that Badger has had from it.
+func (l *loader) checkHighest(found *foundLog, scan *logScan) error {
+	if found == nil || found.damage != nil {
+		return nil
+	}
+	raw, ok, err := l.badger.get([]byte{prefixHighest})
+	if err != nil || !ok || len(raw) != logIDSize+8 {
+		return err
+	}
+	newest := found.segments[len(found.segments)-1]
+	round := dag.Round(lastNumber(raw))
+	if [logIDSize]byte(raw) != newest.header.logID || round <= found.ownRound {
+		return nil
+	}
+	found.damage = scan.damaged(segmentPath(scan.dir, newest.header.sequence), int64(newest.tail.end),
+		fmt.Sprintf("its records end here, with own blocks up to round %d; badger has had one of round %d", found.ownRound, round))
+	return nil
 }

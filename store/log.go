@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,7 +90,7 @@ func (l *blockLog) begin(h header) error {
 	}
 	l.spare = ""
 	l.current, l.header, l.offset, l.synced, l.lastCRC = f, h, segmentHeader, segmentHeader, 0
-	return nil
+	return l.mark(0)
 }
 
 // resumeLog goes on behind the last record of a log that scanLog found in order.
@@ -106,7 +107,7 @@ func resumeLog(files filesystem, dir string, size int64, self dag.Author, found 
 	l.current, l.header, l.lastCRC = f, last.header, last.tail.lastCRC
 	l.offset = int64(last.tail.end)
 	l.synced = l.offset
-	if err := l.clean(last.tail.torn, last.size); err != nil {
+	if err := errors.Join(l.clean(last.tail.torn, last.size), l.mark(0)); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
@@ -229,5 +230,5 @@ func (l *blockLog) close() error {
 	if err := l.current.Close(); err != nil {
 		return fmt.Errorf("close log: %w", err)
 	}
-	return nil
+	return l.mark(l.offset)
 }

@@ -203,6 +203,7 @@ func TestTornTail(t *testing.T) {
 	blocks, _ := w.feed(s, 2, 0, 0)
 	end := s.log.offset
 	check(t, s.Close())
+	check(t, os.Remove(filepath.Join(o.logDir(), markName))) // a crash would not have left it closed
 	path := segmentPath(o.logDir(), 1)
 	whole, err := os.ReadFile(path)
 	check(t, err)

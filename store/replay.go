@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -75,7 +74,7 @@ func (l *loader) beginLog(from origin) (err error) {
 	return err
 }
 
-// setAsideLimit is how many damaged logs are kept: more than one is an operator's to look into.
+// setAsideLimit is how many damaged directories are kept: more than one is an operator's to look into.
 const setAsideLimit = 100
 
 // setAside deals with a damaged log as the options say.
@@ -84,18 +83,12 @@ func (l *loader) setAside(damage *CorruptError) error {
 		return damage
 	}
 	l.recovery.Log, l.recovery.Report.Damage = LogDamaged, damage
-	for i := 1; i <= setAsideLimit; i++ {
-		path := fmt.Sprintf("%s.damaged-%d", l.options.logDir(), i)
-		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err := l.options.files.Rename(l.options.logDir(), path); err != nil {
-			return fmt.Errorf("set damaged log aside: %w", err)
-		}
-		l.recovery.Report.SetAside = path
-		return l.beginLog(originDamaged)
+	path, err := moveAside(l.options.logDir())
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("set damaged log aside: %d are there already; next: remove %s.damaged-*", setAsideLimit, l.options.logDir())
+	l.recovery.Report.SetAside = path
+	return l.beginLog(originDamaged)
 }
 
 // ownLast finds the newest own block that Badger has.

@@ -68,6 +68,9 @@ func (s *logScan) run() (*foundLog, error) {
 		h, detail := s.admit(found, sequence, data)
 		if detail != "" {
 			found.damage = s.damaged(path, 0, detail)
+			if h != (header{}) && (h.network != s.network || h.author != s.self) {
+				found.damage.Next = nextAfterMixUp(s.dir)
+			}
 			return found, nil
 		}
 		found.ownRound = max(found.ownRound, h.ownRound)
@@ -91,7 +94,20 @@ func (s *logScan) run() (*foundLog, error) {
 		}
 		found.segments = append(found.segments, foundSegment{h, t, int64(len(data))})
 	}
-	return found, nil
+	return found, s.checkEnd(found)
+}
+
+// checkEnd holds the end of a log against the mark beside it.
+func (s *logScan) checkEnd(found *foundLog) error {
+	m, ok, err := readMark(s.dir)
+	if err != nil || !ok {
+		return err
+	}
+	newest := &found.segments[len(found.segments)-1]
+	if detail := m.holdAgainst(newest); detail != "" {
+		found.damage = s.damaged(segmentPath(s.dir, newest.header.sequence), int64(newest.tail.end), detail)
+	}
+	return nil
 }
 
 // admit checks a segment's header against this node and against the segment before it.

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,9 +17,9 @@ const (
 	spoiledLayers = 10
 )
 
-// TestSpoiledBadgerFiles harms Badger's files one by one. A child process opens what is left: it may
-// go on with what the log has, say ErrCorrupt, or be brought down by a panic in Badger's own
-// goroutines, which nobody else can recover; but it never gets a wrong answer.
+// TestSpoiledBadgerFiles harms Badger's files one by one. A child process opens what is left, since a
+// panic in Badger's own goroutines is nobody else's to recover: it goes on with what the log has or says
+// ErrCorrupt, and never gets a wrong answer or is brought down.
 func TestSpoiledBadgerFiles(t *testing.T) {
 	w := newNetwork(t)
 	base := w.options(t.TempDir() + "/data")
@@ -49,7 +48,7 @@ func TestSpoiledBadgerFiles(t *testing.T) {
 				child := exec.Command(os.Args[0], "-test.run=^TestSpoiledChild$", "-test.v")
 				child.Env = append(os.Environ(), spoiledDir+"="+dir)
 				out, err := child.CombinedOutput()
-				if err != nil && (strings.Contains(string(out), "--- FAIL") || !strings.Contains(string(out), "badger")) {
+				if err != nil {
 					t.Fatalf("child: %v\n%s", err, out)
 				}
 			})

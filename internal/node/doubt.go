@@ -11,7 +11,8 @@ import (
 	"github.com/dunlin-network/dunlin/ordering"
 )
 
-// doubtFile is the note's name in the data directory.
+// doubtFile is the note's name in the data directory, and of its copy in that of the log: either keeps
+// the doubt, so that a lost file is not taken for certainty.
 const doubtFile = "DOUBT"
 
 // doubt is the note on disk that this validator may have signed more than its log says. The log
@@ -20,7 +21,7 @@ const doubtFile = "DOUBT"
 // The note stands from the loss on until an own block made after it is durable. One goroutine at a
 // time uses it.
 type doubt struct {
-	path   string
+	paths  []string
 	stands bool
 	self   dag.Author
 	newest dag.Ref // the newest own block that was made here
@@ -28,15 +29,17 @@ type doubt struct {
 
 // openDoubt reads the note of a data directory whose newest own block is last, nil for none.
 func openDoubt(dir string, self dag.Author, last *dag.Verified) (*doubt, error) {
-	d := &doubt{path: filepath.Join(dir, doubtFile), self: self}
+	d := &doubt{paths: []string{filepath.Join(dir, doubtFile), filepath.Join(dir, "log", doubtFile)}, self: self}
 	if last != nil {
 		d.newest = last.Ref()
 	}
-	switch _, err := os.Stat(d.path); {
-	case err == nil:
-		d.stands = true
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("look for the note of doubt: %w", err)
+	for _, path := range d.paths {
+		switch _, err := os.Stat(path); {
+		case err == nil:
+			d.stands = true
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("look for the note of doubt: %w", err)
+		}
 	}
 	return d, nil
 }
@@ -46,12 +49,10 @@ func (d *doubt) raise() error {
 	if d.stands {
 		return nil
 	}
-	f, err := os.OpenFile(d.path, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("write the note of doubt: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close(), syncDirectory(filepath.Dir(d.path))); err != nil {
-		return fmt.Errorf("write the note of doubt: %w", err)
+	for _, path := range d.paths {
+		if err := touch(path); err != nil {
+			return fmt.Errorf("write the note of doubt: %w", err)
+		}
 	}
 	d.stands = true
 	return nil
@@ -62,11 +63,25 @@ func (d *doubt) settle() error {
 	if !d.stands {
 		return nil
 	}
-	if err := errors.Join(os.Remove(d.path), syncDirectory(filepath.Dir(d.path))); err != nil {
-		return fmt.Errorf("remove the note of doubt: %w", err)
+	for _, path := range d.paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the note of doubt: %w", err)
+		}
+		if err := syncDirectory(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("remove the note of doubt: %w", err)
+		}
 	}
 	d.stands = false
 	return nil
+}
+
+// touch makes an empty file, and returns when it is on disk.
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close(), syncDirectory(filepath.Dir(path)))
 }
 
 // look takes a Ready before it is written. It reports whether others returned an own block that was

@@ -1,6 +1,9 @@
 package node
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/dunlin-network/dunlin/dag"
@@ -14,6 +17,9 @@ func TestDoubt(t *testing.T) {
 	s := dagtest.Build(t, "n=4\n1: *\n2: *\n3: *\n4: *\n")
 	own := func(name string) *dag.Verified { return s.Named(name) }
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "log"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	d, err := openDoubt(dir, 0, own("A1"))
 	if err != nil || d.stands {
 		t.Fatalf("a new note: %+v, %v", d, err)
@@ -41,6 +47,32 @@ func TestDoubt(t *testing.T) {
 		again, err := openDoubt(dir, 0, own("A3"))
 		if err != nil || again.stands != test.stands || d.stands != test.stands {
 			t.Errorf("%s: the note stands %v, after a restart %v, want %v; %v", test.what, d.stands, again.stands, test.stands, err)
+		}
+	}
+}
+
+// TestDoubtLosesAFile: either of the note's files is enough.
+func TestDoubtLosesAFile(t *testing.T) {
+	for _, lost := range []string{doubtFile, filepath.Join("log", doubtFile)} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "log"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		d, err := openDoubt(dir, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(d.raise(), os.Remove(filepath.Join(dir, lost))); err != nil {
+			t.Fatal(err)
+		}
+		if d, err = openDoubt(dir, 0, nil); err != nil || !d.stands {
+			t.Errorf("without %s: %+v, %v", lost, d, err)
+		}
+		if err := d.settle(); err != nil {
+			t.Fatal(err)
+		}
+		if d, err = openDoubt(dir, 0, nil); err != nil || d.stands {
+			t.Errorf("settled without %s: %+v, %v", lost, d, err)
 		}
 	}
 }

@@ -24,6 +24,9 @@ func (n *node) recover(damage store.DamagePolicy) (*ordering.Engine, error) {
 	n.store = s
 	n.log.Info("store_opened", "log", found.Log, "commit", s.Head().Index, "blocks", len(found.Blocks),
 		"torn_bytes", found.Report.TornBytes, "replayed", found.Report.Replayed)
+	if damage := found.Report.BadgerDamage; damage != nil {
+		n.log.Warn("database_made_again", "damage", damage.Detail, "set_aside", found.Report.BadgerAside)
+	}
 	return engine, nil
 }
 
