@@ -21,8 +21,8 @@ const (
 	// MaxCommittee is the largest committee, as in the rest of Dunlin.
 	MaxCommittee = 256
 
-	// maxTerms bounds the points of one multiplication in VerifyShares: about 20 MiB. A larger set of
-	// shares is checked in parts.
+	// maxTerms bounds the points of one multiplication in VerifyShares, which takes some 500 bytes for
+	// each. A larger set of shares is checked in parts.
 	maxTerms = 1 << 16
 	// maxQuorums is how many sets of Lagrange coefficients a Public keeps, up to 8 KiB each. A few
 	// commits are open at once, and each needs one set or two.

@@ -222,6 +222,28 @@ func TestVerifySharesWeighsEach(t *testing.T) {
 	}
 }
 
+// The largest batch keeps its limits, and its shares, too many points for one multiplication, are checked in
+// parts without losing one.
+func TestLargestBatch(t *testing.T) {
+	c := newCommittee(t, 4, 11)
+	b := c.batch(t, slices.Repeat([]*Ciphertext{c.verified(t, nil, c.encrypt(t, nil, []byte("a")))}, MaxBatch)...)
+	encoded := c.share(t, b, 2).Encode()
+	if len(encoded) != MaxShareSize {
+		t.Errorf("share of %d bytes, limit %d", len(encoded), MaxShareSize)
+	}
+	s, err := DecodeShare(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoiled := tampered(t, s, movePoint(MaxShareSize-proofSize-pointSize))
+	shares := slices.Repeat([]*Share{s}, 2*maxTerms/MaxBatch)
+	first, last := 3, len(shares)-1
+	shares[first], shares[last] = spoiled, spoiled
+	if diff := cmp.Diff([]int{first, last}, c.public.VerifyShares(b, shares)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNewBatchRefuses(t *testing.T) {
 	c := newCommittee(t, 4, 8)
 	one := c.verified(t, nil, c.encrypt(t, nil, nil))

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"crypto/sha512"
+	"math"
 	"slices"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
@@ -10,7 +11,8 @@ import (
 
 // VerifyShares checks shares of a batch, all in one multiplication, and gives the positions in shares
 // of those that are wrong or not of this batch, ascending. The same input always gives the same answer.
-// Only when something is wrong it searches by halves.
+// Only when something is wrong it searches, in groups and then one by one, which costs at most about six
+// times the first check.
 func (p *Public) VerifyShares(b *Batch, shares []*Share) (bad []int) {
 	fitting := make([]int, 0, len(shares))
 	for i, s := range shares {
@@ -22,9 +24,7 @@ func (p *Public) VerifyShares(b *Batch, shares []*Share) (bad []int) {
 	}
 	check := shareCheck{public: p, batch: b, shares: shares}
 	step := max(1, maxTerms/(len(b.points)+3))
-	for len(fitting) > 0 {
-		part := fitting[:min(step, len(fitting))]
-		fitting = fitting[len(part):]
+	for part := range slices.Chunk(fitting, step) {
 		if !check.hold(part) {
 			bad = check.locate(part, bad)
 		}
@@ -40,20 +40,22 @@ type shareCheck struct {
 	shares []*Share
 }
 
-// locate appends to bad those of a set that are wrong; the set as a whole is known not to hold.
+// locate appends to bad those of a set that are wrong; the set as a whole is known not to hold. It
+// checks groups, then the members of each group that does not hold: with one wrong share nearly as cheap
+// as halving, and with many of them half as dear.
 func (c *shareCheck) locate(set, bad []int) []int {
-	if len(set) == 1 {
-		return append(bad, set[0])
+	size := int(math.Sqrt(float64(len(set))))
+	for group := range slices.Chunk(set, size) {
+		if size > 1 && c.hold(group) {
+			continue
+		}
+		for i := range group {
+			if !c.hold(group[i : i+1]) {
+				bad = append(bad, group[i])
+			}
+		}
 	}
-	left, right := set[:len(set)/2], set[len(set)/2:]
-	if c.hold(left) {
-		return c.locate(right, bad)
-	}
-	bad = c.locate(left, bad)
-	if c.hold(right) {
-		return bad
-	}
-	return c.locate(right, bad)
+	return bad
 }
 
 // hold checks for every share of a set both equations of its proof, g^z = A Y^c and
