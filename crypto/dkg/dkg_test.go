@@ -245,6 +245,26 @@ func TestCheckDealRefuses(t *testing.T) {
 	}
 }
 
+// A dealer can prove that it knows the logarithm of the identity. An ephemeral key or constant that is the
+// identity, or a polynomial of lower degree, must not get through all the same.
+func TestIdentitiesAreRefused(t *testing.T) {
+	p := newParty(t, 4)
+	s := newSeed(p.secrets[1])
+	one, zero := scalar.One(), scalar.New()
+	for name, raw := range map[string][]byte{
+		"ephemeral key": p.encodeDeal(1, s, []*number{one, one, one}, zero),
+		"constant":      p.encodeDeal(1, s, []*number{zero, one, one}, one),
+		"top":           p.encodeDeal(1, s, []*number{one, one, zero}, one),
+	} {
+		if _, err := p.CheckDeal(1, raw); !errors.Is(err, ErrDeal) || errors.Is(err, ErrDealProof) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := p.CheckDeal(1, p.encodeDeal(1, s, []*number{one, one, one}, one)); err != nil {
+		t.Errorf("without the identity: %v", err)
+	}
+}
+
 // Trap T15 in one: without the proof bound to run and dealer, a deal of one run would serve in another.
 func TestProofsAreBoundToTheRun(t *testing.T) {
 	p := newParty(t, 4)
@@ -371,6 +391,20 @@ func TestFalseComplaints(t *testing.T) {
 	}
 }
 
+// Two validators of one operator may hold one KEM key; the complaint of one is not the other's.
+func TestComplaintNamesItsAccuser(t *testing.T) {
+	p := newParty(t, 4)
+	p.members[2], p.points[2], p.secrets[2] = p.members[3], p.points[3], p.secrets[3]
+	raw := p.deal(1)
+	raw[p.sealedAt(2)] ^= 1
+	raw[p.sealedAt(3)] ^= 1
+	d := p.checked(t, 1, raw)
+	c := p.Complain(d, 2, p.secrets[2])
+	if own, others := p.Judge(d, 2, c), p.Judge(d, 3, c); own != DealerGuilty || others != AccuserWrong {
+		t.Errorf("for its accuser: %v; for another with the same key: %v", own, others)
+	}
+}
+
 // forge is a complaint by a member about a good share, with another point than the true one and the
 // best proof that the member can make for it.
 func (p *party) forge(d *Deal, member int) Complaint {
@@ -394,12 +428,21 @@ func TestCombineRefuses(t *testing.T) {
 	if _, err := p.Combine([]*Deal{d[0], d[1], d[0]}); !errors.Is(err, ErrQualified) {
 		t.Errorf("one twice: %v", err)
 	}
-	minus := &Deal{dealer: 2}
-	for _, c := range d[0].commitments {
-		minus.commitments = append(minus.commitments, power(c, scalar.New().Neg(scalar.One())))
+	small := func(values ...uint64) *Deal { // commitments to small numbers, the first of them negative
+		out := &Deal{dealer: 2}
+		for _, v := range values {
+			out.commitments = append(out.commitments, basePower(scalar.NewFromUint64(v)))
+		}
+		out.commitments[0] = basePower(scalar.New().Neg(scalar.NewFromUint64(values[0])))
+		return out
 	}
-	if _, err := p.Combine([]*Deal{d[0], minus}); !errors.Is(err, ErrQualified) {
-		t.Errorf("identity: %v", err)
+	one := small(3, 5, 7)
+	one.dealer, one.commitments[0] = 3, basePower(scalar.NewFromUint64(3))
+	if _, err := p.Combine([]*Deal{one, small(3, 5, 7)}); !errors.Is(err, ErrQualified) {
+		t.Errorf("the key is the identity: %v", err)
+	}
+	if _, err := p.Combine([]*Deal{small(8, 2, 1)}); !errors.Is(err, ErrQualified) { // -8 + 2x + x^2 is 0 at 2
+		t.Errorf("a share is the identity: %v", err)
 	}
 }
 
