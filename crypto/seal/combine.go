@@ -142,8 +142,8 @@ func (c *Combiner) Usable() []int {
 	})
 }
 
-// Bad are the validators whose shares were found wrong so far, ascending. Each sent a share whose proof does not
-// hold.
+// Bad are the validators whose shares were found wrong so far, ascending. Each sent a share whose proof
+// does not hold.
 func (c *Combiner) Bad() []int { return slices.Clone(c.bad) }
 
 // verifyWaiting sorts the waiting shares into verified and bad.

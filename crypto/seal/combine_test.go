@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,6 +43,61 @@ func TestCombineOpensAtThreshold(t *testing.T) {
 	if err := combiner.Add(c.share(t, b, 1)); err != nil || len(combiner.waiting) > 0 {
 		t.Errorf("late share: %v, %d kept", err, len(combiner.waiting))
 	}
+}
+
+func TestCombineLargeCommittees(t *testing.T) {
+	for _, n := range []int{16, 64, 100, MaxCommittee} {
+		c := newCommittee(t, n, 1)
+		b := c.sealed(t, []byte("a"), []byte("b"))
+		spoiled := tampered(t, c.share(t, b, n), movePoint(shareHeaderSize))
+		combiner := c.combiner(t, b, spoiled)
+		for k := n - 1; len(combiner.Usable()) < Threshold(n); k-- {
+			if err := combiner.Add(c.share(t, b, k)); err != nil {
+				t.Fatal(err)
+			}
+			combiner.Combine()
+		}
+		if diff := cmp.Diff([]Verdict{Opened, Opened}, verdicts(combiner.Combine())); diff != "" {
+			t.Errorf("n=%d: %s", n, diff)
+		}
+		if diff := cmp.Diff([]int{n}, combiner.Bad()); diff != "" {
+			t.Errorf("n=%d: %s", n, diff)
+		}
+	}
+}
+
+// What is said to be safe for concurrent use is used so; the race detector judges.
+func TestConcurrentUse(t *testing.T) {
+	c := newCommittee(t, 7, 11)
+	aad := []byte("aad")
+	ct := c.encrypt(t, aad, []byte("content"))
+	b := c.batch(t, c.verified(t, aad, ct), c.garbage(t, nil))
+	var group sync.WaitGroup
+	for first := range 3 {
+		group.Go(func() {
+			if _, err := c.key.Verify(aad, ct); err != nil {
+				t.Error(err)
+			}
+			combiner, err := c.public.NewCombiner(b)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for i := range 5 {
+				s, err := c.secrets[first+i].Decrypt(b)
+				if err == nil {
+					err = combiner.Add(s)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if diff := cmp.Diff([]Verdict{Opened, Invalid}, verdicts(combiner.Combine())); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestCombinerRefusesShares(t *testing.T) {
@@ -189,8 +245,8 @@ func TestOpenings(t *testing.T) {
 	}
 }
 
-// A sender who knows r can put another sigma inside than the one that r came from. The committee calls that invalid;
-// no opening may say otherwise.
+// A sender who knows r can put another sigma inside than the one that r came from. The committee calls
+// that invalid; no opening may say otherwise.
 func TestOpenRefusesWhatTheCommitteeRefuses(t *testing.T) {
 	c := newCommittee(t, 4, 7)
 	sigma, other := Opening{1}, Opening{2}
@@ -211,8 +267,8 @@ func TestOpenRefusesWhatTheCommitteeRefuses(t *testing.T) {
 	}
 }
 
-// Whatever the order of the shares, whoever f of the validators spoil, and whenever a node looks: each node has
-// the same verdicts in the end, and until then no other than these.
+// Whatever the order of the shares, whoever f of the validators spoil, and whenever a node looks: each
+// node has the same verdicts in the end, and until then no other than these.
 func TestVerdictsAreTheSameEverywhere(t *testing.T) {
 	committees := make(map[int]*committee)
 	for _, n := range []int{1, 2, 4, 5, 7, 10} {

@@ -41,8 +41,8 @@ func (k *Key) encrypt(sigma Opening, fresh, aad, padded []byte) []byte {
 	return k.prove(&ctx, r, u, fresh, sealPayload(payloadKey(mask, &ctx, u), &ctx, sigma, padded))
 }
 
-// prove makes the ciphertext of a payload with u = g^r. The nonce of the proof depends on fresh bytes and on everything
-// that the proof says, so that fresh bytes that repeat do not give r away.
+// prove makes the ciphertext of a payload with u = g^r. The nonce of the proof depends on fresh bytes and
+// on everything that the proof says, so that fresh bytes that repeat do not give r away.
 func (k *Key) prove(ctx *[contextSize]byte, r *scalar.Scalar, u [pointSize]byte, fresh, payload []byte) []byte {
 	second := encodePoint(curve.NewRistrettoPoint().MulBasepoint(k.second, r))
 	secret := encodeScalar(r)

@@ -23,6 +23,7 @@ const (
 	tagDLEQ       = suite + "DLEQ"
 	tagNonce      = suite + "NONCE"
 	tagWeights    = suite + "WEIGHTS"
+	tagDualCode   = suite + "DUALCODE"
 )
 
 // tuple encodes parts so that they cannot be cut differently: each after its length, 32 bits

@@ -6,7 +6,8 @@ import (
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
-// product multiplies small numbers into a scalar, using a scalar's multiplication only when a machine word is full.
+// product multiplies small numbers into a scalar, using a scalar's multiplication only when a machine
+// word is full.
 type product struct {
 	word  uint64
 	total *scalar.Scalar

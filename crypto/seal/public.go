@@ -26,10 +26,10 @@ type Public struct {
 	quorums map[string][]*scalar.Scalar // Lagrange coefficients by quorum
 }
 
-// NewPublic reads the public shares, shares[k-1] being that of the validator with index k, and checks that they lie
-// on one polynomial of degree threshold-1 whose value at zero is the key. Errors wrap ErrIndex for a
-// committee or threshold that cannot be, ErrForm, ErrPoint or ErrIdentity for an element, or
-// ErrInconsistent.
+// NewPublic reads the public shares, shares[k-1] being that of the validator with index k, and checks
+// that they lie on one polynomial of degree threshold-1 whose value at zero is the key. Errors wrap
+// ErrIndex for a committee or threshold that cannot be, ErrForm, ErrPoint or ErrIdentity for an element,
+// or ErrInconsistent.
 func NewPublic(key *Key, threshold int, shares [][]byte) (*Public, error) {
 	n := len(shares)
 	if n > MaxCommittee || threshold < 1 || threshold > n {
@@ -60,13 +60,13 @@ func (p *Public) Threshold() int { return p.threshold }
 func (p *Public) Len() int { return len(p.shares) }
 
 // consistent multiplies the values at 0 to n with a word of the dual code that the values themselves
-// choose by their hash: the result is the identity for every polynomial of the right degree, and for anything else
-// only by a chance of 2^-128.
+// choose by their hash: the result is the identity for every polynomial of the right degree, and for
+// anything else only by a chance of 2^-128.
 func (p *Public) consistent() bool {
 	h := p.key.h.Basepoint()
 	points := append([]*curve.RistrettoPoint{h}, p.shares...)
 	hash := sha512.New()
-	hash.Write([]byte(tagWeights))
+	hash.Write([]byte(tagDualCode))
 	hash.Write(p.key.encoded[:])
 	for i := range p.encoded {
 		hash.Write(p.encoded[i][:])

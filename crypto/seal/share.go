@@ -31,7 +31,8 @@ func ShareSize(batch int) int { return shareHeaderSize + batch*pointSize + proof
 
 // DecodeShare reads what Encode wrote: version, key id (8), index (2), batch id (32), count (2), the
 // points (32 each), A, B and z (32 each). It costs one square root for each point and does not keep the
-// bytes. Errors wrap ErrForm, ErrSize, ErrIndex, ErrPoint, ErrIdentity or ErrScalar; all are the sender's fault.
+// bytes. Errors wrap ErrForm, ErrSize, ErrIndex, ErrPoint, ErrIdentity or ErrScalar; all are the sender's
+// fault.
 func DecodeShare(b []byte) (*Share, error) {
 	s, err := decodeShare(b)
 	if err != nil {

@@ -74,8 +74,8 @@ func (g tagger) sum(data []byte, block int) (sum, factor *big.Int) {
 	return sum, factor.Mod(factor, poly130)
 }
 
-// collide sets the free block of a payload without tag so that it has one tag under both keys, and appends the tag.
-// It reports false when no block does.
+// collide sets the free block of a payload without tag so that it has one tag under both keys, and
+// appends the tag. It reports false when no block does.
 func collide(one, two tagger, ctx *[contextSize]byte, body []byte, free int) ([]byte, bool) {
 	data := slices.Concat(ctx[:], body, binary.LittleEndian.AppendUint64(nil, contextSize), binary.LittleEndian.AppendUint64(nil, uint64(len(body))))
 	at := contextSize + 16*free
@@ -109,7 +109,8 @@ func (g tagger) tag(data []byte) *big.Int {
 	return sum.Add(sum, g.s).Mod(sum, two128)
 }
 
-// twoKeys crafts the ciphertext. Its payload opens under mask h^r and under that mask moved by -3x times the base.
+// twoKeys crafts the ciphertext. Its payload opens under mask h^r and under that mask moved by -3x times
+// the base.
 func twoKeys(t *testing.T, c *committee, sigma Opening) (v *Ciphertext, one, two *curve.RistrettoPoint) {
 	t.Helper()
 	aad := []byte("two keys")
@@ -161,7 +162,8 @@ func TestOneVerdictForTwoKeys(t *testing.T) {
 		t.Fatal("the crafted payload has one message")
 	}
 
-	// Validator 2 spoils its share so that the quorum 1, 2, 3, where its coefficient is -3, gets the second key.
+	// Validator 2 spoils its share so that the quorum 1, 2, 3, where its coefficient is -3, gets the
+	// second key.
 	b := c.batch(t, v)
 	spoiled := *c.share(t, b, 2)
 	spoiled.points = []*curve.RistrettoPoint{curve.NewRistrettoPoint().Add(spoiled.points[0], basePower(scalar.NewFromUint64(twoKeysShift)))}
@@ -183,8 +185,9 @@ func TestOneVerdictForTwoKeys(t *testing.T) {
 	}
 }
 
-// The same two, but the payload is sealed under the mask that the spoiled share leads to. With right shares it is
-// invalid, so it must be with the spoiled one, although what is inside fits one of the two equations.
+// The same two, but the payload is sealed under the mask that the spoiled share leads to. With right
+// shares it is invalid, so it must be with the spoiled one, although what is inside fits one of the two
+// equations.
 func TestOneVerdictForSpoiledMask(t *testing.T) {
 	c := newCommittee(t, 4, 10)
 	inside, shift := Opening{5}, randomScalar(c.random)
