@@ -51,6 +51,7 @@ func FuzzItem(f *testing.F) {
 		for _, encode := range []func(*ItemHasher) (Item, error){
 			(&Transaction{1, 2, sender, signature, []byte("x")}).Encode,
 			(&Bundle{ModeInclusion, 2, sender, signature, testLegs}).Encode,
+			testSealed(sender).Encode,
 		} {
 			item, err := encode(h)
 			if err != nil {

@@ -17,13 +17,14 @@ const (
 	KindMalformed   ItemKind = 0
 	KindTransaction ItemKind = 1
 	KindBundle      ItemKind = 2
+	KindSealed      ItemKind = 3
 )
 
 // Item is one position of the order: an encoded transaction or bundle with what the ordered
 // filters need of it. Raw is shared with the block that carries it and must not be changed.
 type Item struct {
 	ID         crypto.Digest
-	Namespace  Namespace // of a bundle: its first leg's
+	Namespace  Namespace // of a bundle: its first leg's; of a sealed item: the first it names
 	ValidUntil CommitIndex
 	Kind       ItemKind
 	Signed     bool // whether sender and signature are present
@@ -86,9 +87,10 @@ func NewItemHasher(network crypto.Digest) *ItemHasher {
 }
 
 // id is the digest of the content with its signature. Without a signature valid_until is left
-// out: nodes choose it, and the same payload must have the same id wherever it enters.
+// out: nodes choose it, and the same payload must have the same id wherever it enters. A sealed item's
+// is the user's.
 func (h *ItemHasher) id(raw []byte, signed bool) crypto.Digest {
-	if signed {
+	if signed || ItemKind(raw[0]) == KindSealed {
 		return h.hasher.Sum(raw)
 	}
 	return h.hasher.Sum(raw[:1], raw[itemHeader:])
@@ -130,13 +132,18 @@ func (b *Bundle) Encode(h *ItemHasher) (Item, error) {
 	if len(b.Legs) > MaxBundleLegs {
 		return Item{}, fmt.Errorf("%w: %d legs, limit %d", ErrItem, len(b.Legs), MaxBundleLegs)
 	}
-	raw = append(raw, byte(len(b.Legs)))
-	for _, l := range b.Legs {
+	return h.Decode(appendLegs(raw, b.Legs))
+}
+
+// appendLegs appends the number of legs (1), then per leg namespace (8), length (4) and payload.
+func appendLegs(raw []byte, legs []Leg) []byte {
+	raw = append(raw, byte(len(legs)))
+	for _, l := range legs {
 		raw = binary.BigEndian.AppendUint64(raw, uint64(l.Namespace))
 		raw = binary.BigEndian.AppendUint32(raw, uint32(len(l.Payload)))
 		raw = append(raw, l.Payload...)
 	}
-	return h.Decode(raw)
+	return raw
 }
 
 // Decode reads one item and computes its id. The item shares raw.
@@ -158,6 +165,12 @@ func (h *ItemHasher) Decode(raw []byte) (Item, error) {
 			return Item{}, err
 		}
 		item.Namespace, item.Signed = b.Legs[0].Namespace, len(b.Sender) > 0
+	case KindSealed:
+		s, err := decodeSealed(raw)
+		if err != nil {
+			return Item{}, err
+		}
+		item.Namespace, item.Signed = s.Namespaces[0], len(s.Sender) > 0
 	default:
 		return Item{}, fmt.Errorf("%w: kind %d is unknown", ErrItem, item.Kind)
 	}
@@ -187,11 +200,15 @@ func (i *Item) Bundle() Bundle {
 
 // Namespaces lists the namespaces of the item in order of first mention, without repetition.
 func (i *Item) Namespaces() []Namespace {
-	if i.Kind != KindBundle {
-		return []Namespace{i.Namespace}
+	switch i.Kind {
+	case KindBundle:
+		bundle := i.Bundle()
+		return legNamespaces(bundle.Legs)
+	case KindSealed:
+		sealed := i.Sealed()
+		return sealed.Namespaces
 	}
-	bundle := i.Bundle()
-	return legNamespaces(bundle.Legs)
+	return []Namespace{i.Namespace}
 }
 
 // SigningDigest is what the sender of a transaction signs with DomainTxSignature.
@@ -278,33 +295,41 @@ func decodeBundle(raw []byte) (Bundle, error) {
 	if b.Sender, b.Signature, rest, err = cutSender(raw[itemHeader+1:]); err != nil {
 		return Bundle{}, err
 	}
-	if len(rest) < 1 || rest[0] == 0 || rest[0] > MaxBundleLegs {
-		return Bundle{}, fmt.Errorf("%w: number of legs, want 1 to %d", ErrItem, MaxBundleLegs)
+	if b.Legs, err = decodeLegs(rest); err != nil {
+		return Bundle{}, err
 	}
-	b.Legs, rest = make([]Leg, rest[0]), rest[1:]
+	return b, nil
+}
+
+// decodeLegs reads what appendLegs wrote.
+func decodeLegs(rest []byte) ([]Leg, error) {
+	if len(rest) < 1 || rest[0] == 0 || rest[0] > MaxBundleLegs {
+		return nil, fmt.Errorf("%w: number of legs, want 1 to %d", ErrItem, MaxBundleLegs)
+	}
+	legs, rest := make([]Leg, rest[0]), rest[1:]
 	total := 0
-	for i := range b.Legs {
+	for i := range legs {
 		if len(rest) < legHeader {
-			return Bundle{}, fmt.Errorf("%w: leg %d cut short", ErrItem, i)
+			return nil, fmt.Errorf("%w: leg %d cut short", ErrItem, i)
 		}
 		size := int64(binary.BigEndian.Uint32(rest[8:]))
 		if size == 0 || size > int64(len(rest)-legHeader) {
-			return Bundle{}, fmt.Errorf("%w: leg %d of %d bytes", ErrItem, i, size)
+			return nil, fmt.Errorf("%w: leg %d of %d bytes", ErrItem, i, size)
 		}
 		end := legHeader + int(size)
-		b.Legs[i] = Leg{Namespace: Namespace(binary.BigEndian.Uint64(rest)), Payload: rest[legHeader:end]}
+		legs[i] = Leg{Namespace: Namespace(binary.BigEndian.Uint64(rest)), Payload: rest[legHeader:end]}
 		total, rest = total+int(size), rest[end:]
 	}
 	if len(rest) != 0 {
-		return Bundle{}, fmt.Errorf("%w: %d bytes after the last leg", ErrItem, len(rest))
+		return nil, fmt.Errorf("%w: %d bytes after the last leg", ErrItem, len(rest))
 	}
 	if total > MaxTransactionBytes {
-		return Bundle{}, fmt.Errorf("%w: legs of %d bytes in all, limit %d", ErrItem, total, MaxTransactionBytes)
+		return nil, fmt.Errorf("%w: legs of %d bytes in all, limit %d", ErrItem, total, MaxTransactionBytes)
 	}
-	if n := len(legNamespaces(b.Legs)); n > MaxBundleNamespaces {
-		return Bundle{}, fmt.Errorf("%w: legs in %d namespaces, limit %d", ErrItem, n, MaxBundleNamespaces)
+	if n := len(legNamespaces(legs)); n > MaxBundleNamespaces {
+		return nil, fmt.Errorf("%w: legs in %d namespaces, limit %d", ErrItem, n, MaxBundleNamespaces)
 	}
-	return b, nil
+	return legs, nil
 }
 
 func legNamespaces(legs []Leg) []Namespace {
@@ -324,8 +349,8 @@ next:
 // SetValidUntil sets the expiry of an unsigned item, whose id does not cover it, by writing into Raw.
 // It panics on a signed item. Only the validator that admits the item may call it.
 func (i *Item) SetValidUntil(until CommitIndex) {
-	if i.Signed {
-		panic("dag: valid_until of a signed item is part of its signature")
+	if i.Signed || i.Kind == KindSealed {
+		panic("dag: valid_until of a signed or sealed item is its sender's")
 	}
 	i.ValidUntil = until
 	binary.BigEndian.PutUint64(i.Raw[1:], uint64(until))

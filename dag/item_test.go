@@ -109,10 +109,14 @@ type fataler interface{ Fatal(...any) }
 func encodeAgain(t fataler, h *ItemHasher, item *Item) Item {
 	var again Item
 	var err error
-	if item.Kind == KindTransaction {
+	switch item.Kind {
+	case KindTransaction:
 		tx := item.Transaction()
 		again, err = tx.Encode(h)
-	} else {
+	case KindSealed:
+		sealed := item.Sealed()
+		again, err = sealed.Encode(h)
+	default:
 		bundle := item.Bundle()
 		again, err = bundle.Encode(h)
 	}
@@ -293,7 +297,7 @@ func TestBytesThatAreNoItem(t *testing.T) {
 		{"nothing", "0 bytes", nil},
 		{"half a header", "8 bytes", make([]byte, 8)},
 		{"kind 0", "kind 0 is unknown", header(KindMalformed, 1, 2, 3)},
-		{"kind 3", "kind 3 is unknown", header(3, 1, 2, 3)},
+		{"kind 4", "kind 4 is unknown", header(4, 1, 2, 3)},
 		{"transaction without sender mark", "transaction of 17 bytes", transaction()},
 		{"transaction without payload", "payload of 0 bytes", transaction(senderless)},
 		{"mark 2", "sender", transaction(2, 'x')},

@@ -137,8 +137,8 @@ func (r *Registry) All() []NamespaceRule { return slices.Clone(r.rules) }
 
 // CheckForm is the ordered filters' check of one item: every namespace of it is known, else the
 // error wraps ErrUnknownNamespace; and its envelope fits the namespace's scheme, else the error
-// wraps ErrItem. It looks at no signature. A bundle is signed by its submitter or not at all,
-// whatever its legs. All nodes answer alike; a plain transaction of good form costs no allocation.
+// wraps ErrItem. It looks at no signature. A bundle or sealed item is signed by its
+// submitter or not at all, whatever its legs: what is sealed shows too late to be turned away. All nodes answer alike; a plain transaction of good form costs no allocation.
 func (r *Registry) CheckForm(item *Item) error {
 	switch item.Kind {
 	case KindTransaction:
@@ -150,7 +150,7 @@ func (r *Registry) CheckForm(item *Item) error {
 			return fmt.Errorf("%w: namespace %d wants sender and signature", ErrItem, item.Namespace)
 		}
 		return nil
-	case KindBundle:
+	case KindBundle, KindSealed:
 		for _, ns := range item.Namespaces() {
 			if _, ok := r.byID[ns]; !ok {
 				return fmt.Errorf("%w %d", ErrUnknownNamespace, ns)
