@@ -391,6 +391,16 @@ func TestFalseComplaints(t *testing.T) {
 	}
 }
 
+func TestSameEphemeral(t *testing.T) {
+	p := newParty(t, 4)
+	one, two := scalar.One(), scalar.NewFromUint64(2)
+	first := p.checked(t, 0, p.encodeDeal(0, newSeed(p.secrets[0]), []*number{one, two, one}, two))
+	second := p.checked(t, 1, p.encodeDeal(1, newSeed(p.secrets[1]), []*number{two, one, two}, two))
+	if !first.SameEphemeral(second) || first.SameEphemeral(p.deals(t, 1)[0]) {
+		t.Error("ephemeral keys are not compared")
+	}
+}
+
 // Two validators of one operator may hold one KEM key; the complaint of one is not the other's.
 func TestComplaintNamesItsAccuser(t *testing.T) {
 	p := newParty(t, 4)

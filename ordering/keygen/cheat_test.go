@@ -111,6 +111,17 @@ func TestBadDeals(t *testing.T) {
 	}
 }
 
+// Who has shown a bad deal is not waited for: the candidates are fixed when all others have dealt.
+func TestBadDealerIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t, 4)
+	bad := w.dealing(1)
+	bad.Payload[60] ^= 1
+	w.commit(entry{0, w.dealing(0)}, entry{1, bad}, entry{2, w.dealing(2)}, entry{3, w.dealing(3)})
+	if s := w.state.Status(); s.Phase != Acknowledging || s.Deals != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // Two deals of one author: the first in the log counts, whichever it is, for all alike.
 func TestEquivocatingDealer(t *testing.T) {
 	var digests []any
@@ -206,6 +217,20 @@ func TestReusedEphemeralKey(t *testing.T) {
 		if s.Status().Deals != 1 {
 			t.Errorf("%s: %d deals count", name, s.Status().Deals)
 		}
+	}
+}
+
+// Two dealers that share the secret of one ephemeral key pass all proofs; the second does not count.
+func TestSharedEphemeralKey(t *testing.T) {
+	w := newWorld(t, 4)
+	m := w.dealing(1)
+	d, err := w.state.current.maths.CheckDeal(1, m.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.state.current.deals[0] = &dealt{d, 1} // as if 0 had dealt with it
+	if err := w.state.Apply(1, 1, m); !errors.Is(err, ErrBadDeal) {
+		t.Errorf("got %v", err)
 	}
 }
 

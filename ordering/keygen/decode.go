@@ -18,7 +18,7 @@ func Decode(c *dag.Committee, raw []byte) (*State, error) {
 	}
 	s := &State{committee: c, excluded: d.set(), changed: true}
 	n := int(d.uint16())
-	if n > MaxKeys || n > c.Validity() {
+	if n > c.Validity() {
 		return nil, fmt.Errorf("%w: %d keys, limit %d", ErrState, n, c.Validity())
 	}
 	var frames []*frame

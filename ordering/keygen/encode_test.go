@@ -88,22 +88,70 @@ func TestDecodeRefuses(t *testing.T) {
 	other := newWorld(t, 7)
 	raw := w.state.Encode()
 	tests := map[string][]byte{
-		"empty":       nil,
-		"cut short":   raw[:len(raw)-1],
-		"too long":    append(bytes.Clone(raw), 0),
-		"other size":  other.state.Encode(),
-		"no run":      append(append(bytes.Clone(raw[:3+setSize]), 0, 0), 0),
-		"many keys":   append(append(bytes.Clone(raw[:3+setSize]), 0, 3), raw[3+setSize+2:]...),
-		"outsider":    func() []byte { b := bytes.Clone(raw); b[3] |= 1; return b }(),
-		"other state": func() []byte { b := bytes.Clone(raw); b[3+setSize+2+12+23]++; return b }(), // ready commit below
+		"empty":      nil,
+		"cut short":  raw[:len(raw)-1],
+		"too long":   append(bytes.Clone(raw), 0),
+		"other size": other.state.Encode(),
+		"no run":     append(append(bytes.Clone(raw[:3+setSize]), 0, 0), 0),
+		"many keys":  append(append(bytes.Clone(raw[:3+setSize]), 0, 3), raw[3+setSize+2:]...),
+		"outsider":   func() []byte { b := bytes.Clone(raw); b[3] |= 1; return b }(),
 	}
-	tests["other state"][3+setSize+2+12+23] = 0
+	const run = 3 + setSize + 2 // where the key's run begins
+	changed := func(at int) []byte {
+		b := bytes.Clone(raw)
+		b[at] ^= 1
+		return b
+	}
+	tests["ready without candidates"] = changed(run + 12 + 15)
+	tests["deal of one that did not qualify"] = changed(run + 12 + 24 + 4*setSize + 7)
+	tests["candidate that did not deal"] = changed(run + 12 + 24 + 7)
+	tests["flagged without a word"] = changed(run + 12 + 24 + 3*setSize + 6)
+	tests["another key id"] = changed(run + 7)
 	for name, b := range tests {
 		if _, err := Decode(w.committee, b); !errors.Is(err, ErrState) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	w = newWorld(t, 4)
+	w.phase(Acknowledging)
+	present := w.state.Encode()
+	present[3+setSize+2+1+12+24+5*setSize] ^= 1 // digest of the candidates
+	if _, err := Decode(w.committee, present); !errors.Is(err, ErrState) {
+		t.Errorf("other candidates: %v", err)
+	}
 	if s, err := Decode(w.committee, raw); err != nil || len(s.Keys()) != 1 || s.Keys()[0].Public != k.Public {
 		t.Errorf("the good one: %v", err)
+	}
+}
+
+func TestDecodeAckRefuses(t *testing.T) {
+	about := func(dealers ...dag.Author) []byte {
+		a := &ack{key: 1}
+		for _, d := range dealers {
+			a.complaints = append(a.complaints, complaint{dealer: d})
+		}
+		return a.encode()
+	}
+	tests := []struct {
+		name string
+		raw  []byte
+		good bool
+	}{
+		{"no complaints", about(), true},
+		{"about everybody", about(0, 1, 2, 3), true},
+		{"empty", nil, false},
+		{"version", append([]byte{2}, about()[1:]...), false},
+		{"cut short", about(1)[:ackFixed+1], false},
+		{"too long", append(about(1), 0), false},
+		{"complaint left out", about(1)[:ackFixed], false},
+		{"out of order", about(2, 1), false},
+		{"one twice", about(1, 1), false},
+		{"no member", about(4), false},
+		{"far outside", about(1<<16 - 1), false},
+	}
+	for _, test := range tests {
+		if _, err := decodeAck(test.raw, 4); (err == nil) != test.good || (err != nil && !errors.Is(err, ErrMalformed)) {
+			t.Errorf("%s: %v", test.name, err)
+		}
 	}
 }

@@ -114,6 +114,25 @@ func TestTooFewAcknowledgements(t *testing.T) {
 	w.works(k, authors(0, 4)...)
 }
 
+// A member is silent as soon as the log shows its message, while others still talk.
+func TestSaidOnce(t *testing.T) {
+	w := newWorld(t, 4)
+	for _, phase := range []Phase{Dealing, Acknowledging} {
+		w.phase(phase)
+		m := w.members[0].Messages(w.state)
+		if len(m) != 1 {
+			t.Fatalf("%v: %d messages", phase, len(m))
+		}
+		w.commit(entry{0, m[0]})
+		if m := w.members[0].Messages(w.state); len(m) != 0 {
+			t.Errorf("%v: said again", phase)
+		}
+		if m := w.members[1].Messages(w.state); len(m) != 1 {
+			t.Errorf("%v: the others say %d messages", phase, len(m))
+		}
+	}
+}
+
 // A member that crashes at any point makes the same messages again, from its secret and the state.
 func TestCrashMakesTheSameMessages(t *testing.T) {
 	w := newWorld(t, 4)

@@ -10,10 +10,6 @@ const (
 	KindAck dag.SystemKind = 2
 )
 
-// Limits of the state.
-const (
-	// MaxKeys bounds the keys that Decode reads; a committee makes at most f+1.
-	MaxKeys = (dag.MaxCommittee-1)/3 + 1
-	// keysPerEpoch keeps the key ids of different epochs apart.
-	keysPerEpoch = 1 << 32
-)
+// keysPerEpoch keeps the key ids of different epochs apart. An epoch has f+1 keys at most, since each one after
+// the first excludes a dealer and a run needs n-f that are not.
+const keysPerEpoch = 1 << 32
