@@ -74,11 +74,16 @@ func (h *hide) shape(a *adversary, drafts []draft) []draft {
 // sleep makes no block in so many rounds that nobody waits for this author, and starts the next
 // attack when that is so.
 func (h *hide) sleep(a *adversary, drafts []draft) []draft {
+	round := drafts[0].block.Round
+	if !slices.Contains(a.world.check.rule.order.slots(round), a.self) {
+		h.weight = max(0, h.weight-forgivenRound) // without a slot there is nothing to attack: win it back
+		return drafts
+	}
 	if h.weight < sleepBelow {
 		h.weight = min(h.weight+missedRound, mostMissed)
 		return nil
 	}
-	h.plot.rested(a, h.weight, drafts[0].block.Round+1)
+	h.plot.rested(a, h.weight, round+1)
 	h.weight -= forgivenRound
 	return drafts
 }

@@ -38,9 +38,11 @@ const (
 	aimCommit
 )
 
+// lasts is for how many rounds an attack needs its members.
+var lasts = [...]dag.Round{aimSkip: 2, aimCommit: 6}
+
 // Limits of a plot.
 const (
-	plotRounds  = 6                      // that an attack lasts
 	plotTwins   = 2                      // blocks beside the first that a target is shown of one slot
 	plotLook    = 500 * time.Microsecond // between looks at what honest nodes have said
 	plotLooks   = 400                    // until a release is given up
@@ -50,12 +52,12 @@ const (
 
 func newPlot(w *world) *plot {
 	random := newStream(w.scenario.Seed, "plot")
-	return &plot{world: w, random: random, patient: random.IntN(2) == 0}
+	return &plot{world: w, random: random, patient: random.IntN(4) > 0}
 }
 
 // step is how far the attack is in a round; on is false if there is none.
 func (p *plot) step(round dag.Round) (step int, on bool) {
-	if p.start == 0 || round < p.start || round >= p.start+plotRounds {
+	if p.start == 0 || round < p.start || round >= p.start+lasts[p.aim] {
 		return 0, false
 	}
 	return int(round - p.start), true

@@ -7,7 +7,7 @@ const (
 	maxWaitingPerValidator = 256       // blocks, as the DAG promises
 	maxPoolItems           = 128 << 10 // as PoolLimits say by default
 	maxPoolBytes           = 64 << 20  // the same
-	maxFetchesPerPeer      = 4         // questions that one peer has not answered
+	maxFetchesPerPeer      = 4 + 1     // questions that one peer has not answered: for blocks, and for whole rounds
 	maxOpenRounds          = 200       // from the newest decided round to the clock; 180 seeds showed 20 at most
 )
 
