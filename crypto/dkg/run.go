@@ -52,7 +52,7 @@ type Run struct {
 	bound   []byte // context and parameters, encoded
 }
 
-// NewRun starts a run among 4 to MaxMembers members. Their KEM keys must have been shown to be theirs
+// NewRun starts a run among 1 to MaxMembers members. Their KEM keys must have been shown to be theirs
 // (crypto.KEMPublicKey.VerifyPossession), which a genesis file is checked for.
 func NewRun(context Context, members []crypto.KEMPublicKey) (*Run, error) {
 	n := len(members)

@@ -1,6 +1,7 @@
 package keygen
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -22,6 +23,20 @@ func TestOneCheckPerAuthor(t *testing.T) {
 	}
 	if checked != 1 {
 		t.Errorf("%d deals of one author were checked", checked)
+	}
+}
+
+// The state does not hold on to the block that a deal came in.
+func TestApplyKeepsNoPayload(t *testing.T) {
+	w := newWorld(t, 4)
+	m := w.dealing(1)
+	if err := w.state.Apply(1, 1, m); err != nil {
+		t.Fatal(err)
+	}
+	before := w.state.Encode()
+	clear(m.Payload)
+	if !bytes.Equal(before, w.state.Encode()) {
+		t.Error("the state changes with the payload")
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 )
 
 // Decode reads what Encode wrote for the same committee. The bytes may come from anybody: whoever gets
-// them from elsewhere must compare Digest with one that is known to be right, since the deals' proofs are not
-// checked again. It shares raw. It takes 0.1 s per key with 100 validators, after the cheap checks. Errors wrap ErrState.
+// them from elsewhere must compare Digest with one that is known to be right, since the deals' proofs
+// are not checked again. It takes 50 ms per key with 100 validators, after the cheap checks. The state
+// shares raw, which must not be changed. Errors wrap ErrState.
 func Decode(c *dag.Committee, raw []byte) (*State, error) {
 	d := &decoder{committee: c, rest: raw}
 	if d.uint8() != stateVersion || int(d.uint16()) != c.Size() {
@@ -182,7 +183,8 @@ func (f *frame) checkPresent() error {
 
 // checkReady holds the fields of a ready run together and makes its key again.
 func (f *frame) checkReady() error {
-	inside := size(f.qualified.Minus(f.candidates)) == 0 && size(f.candidates.Minus(f.spent)) == 0 && size(f.flagged.Minus(f.acked)) == 0
+	inside := size(f.qualified.Minus(f.candidates)) == 0 && size(f.candidates.Minus(f.spent)) == 0 &&
+		size(f.flagged.Minus(f.acked)) == 0
 	if f.closedAt == 0 || f.readyAt < f.closedAt || f.qualified != f.dealers || !inside {
 		return fmt.Errorf("%w: a ready key contradicts itself", ErrState)
 	}

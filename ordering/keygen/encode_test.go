@@ -119,6 +119,16 @@ func TestDecodeRefuses(t *testing.T) {
 	if _, err := Decode(w.committee, present); !errors.Is(err, ErrState) {
 		t.Errorf("other candidates: %v", err)
 	}
+	present[3+setSize+2+1+12+24+5*setSize] ^= 1
+	present[3+setSize+2+1+12+24+3*setSize+7] ^= 1
+	if _, err := Decode(w.committee, present); !errors.Is(err, ErrState) {
+		t.Errorf("flagged without a word in the present run: %v", err)
+	}
+	first := w.fresh().Encode()
+	first[3+setSize+2+1+7]++
+	if _, err := Decode(w.committee, first); !errors.Is(err, ErrState) {
+		t.Errorf("another first key: %v", err)
+	}
 	if s, err := Decode(w.committee, raw); err != nil || len(s.Keys()) != 1 || s.Keys()[0].Public != k.Public {
 		t.Errorf("the good one: %v", err)
 	}

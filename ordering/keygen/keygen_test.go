@@ -11,7 +11,7 @@ import (
 )
 
 func TestHappyPath(t *testing.T) {
-	for _, n := range []int{4, 5, 7, 10} {
+	for _, n := range []int{1, 4, 5, 7, 10} {
 		w := newWorld(t, n)
 		k := w.until(3)
 		want := Key{ID: 1, Threshold: 2*w.committee.Faults() + 1, Dealers: authors(0, n), From: 3, Public: k.Public, Shares: k.Shares}
@@ -29,7 +29,7 @@ func TestHappyPath(t *testing.T) {
 			t.Errorf("n=%d: %d messages when all is done", n, len(said))
 		}
 		origins := w.state.Origins(k.ID)
-		if len(origins) != n || origins[1].Dealer != 1 || origins[1].Commit != 1 || len(origins[1].Deal) != w.state.keys[0].maths.DealSize() {
+		if len(origins) != n || origins[n-1].Dealer != dag.Author(n-1) || origins[0].Commit != 1 || len(origins[0].Deal) != w.state.keys[0].maths.DealSize() {
 			t.Errorf("n=%d: origins are wrong", n)
 		}
 	}

@@ -106,6 +106,8 @@ func TestLateComplaintDuringRun(t *testing.T) {
 		t.Fatalf("the window goes on without a quorum of dealers: %+v", s)
 	}
 	delete(w.silent, 5)
+	w.phase(Acknowledging)
+	reopened(t, w, w.state)
 	k := w.until(4)
 	if !slices.Equal(k.Dealers, []dag.Author{0, 2, 3, 5, 6}) || k.ID != 2 {
 		t.Errorf("key %d, dealers %v", k.ID, k.Dealers)
