@@ -16,7 +16,16 @@ import (
 type Admission struct {
 	network  crypto.Digest
 	registry *dag.Registry
+	keys     *keyring
 	slots    chan struct{}
+}
+
+// AdmissionConfig is what an Admission stands on.
+type AdmissionConfig struct {
+	Network  crypto.Digest
+	Registry *dag.Registry
+	Sealing  Sealing
+	Workers  int // how many goroutines check signatures and ciphertexts at a time; at least 1
 }
 
 // signatureChunk is how many signatures one goroutine checks at a time: 128 ed25519 signatures in
@@ -26,10 +35,9 @@ const signatureChunk = 128
 // recoverChunk is the same for Ethereum signatures, of 0.1 to 0.2 ms each.
 const recoverChunk = 16
 
-// NewAdmission returns the admission of a network; workers bounds how many goroutines check
-// signatures at a time, at least 1.
-func NewAdmission(network crypto.Digest, registry *dag.Registry, workers int) *Admission {
-	return &Admission{network: network, registry: registry, slots: make(chan struct{}, max(workers, 1))}
+// NewAdmission returns the admission of a network.
+func NewAdmission(c AdmissionConfig) *Admission {
+	return &Admission{network: c.Network, registry: c.Registry, keys: newKeyring(c.Network, c.Sealing), slots: make(chan struct{}, max(c.Workers, 1))}
 }
 
 // Submission is transactions of one namespace with one envelope.

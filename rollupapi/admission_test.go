@@ -85,7 +85,7 @@ func chainRegistry(t testing.TB, txs []realTransaction) *dag.Registry {
 func TestRealTransactions(t *testing.T) {
 	txs := realTransactions(t)
 	network := crypto.Hash(crypto.DomainGenesis, []byte("real"))
-	admission := rollupapi.NewAdmission(network, chainRegistry(t, txs), 2)
+	admission := rollupapi.NewAdmission(rollupapi.AdmissionConfig{Network: network, Registry: chainRegistry(t, txs), Workers: 2})
 	count := map[string]int{}
 	for i, tx := range txs {
 		var decoded types.Transaction
@@ -157,7 +157,7 @@ func ethTx(t testing.TB, chain uint64, nonce uint64) []byte {
 
 func TestEthereumRefusals(t *testing.T) {
 	c := apitest.New(t)
-	admission := rollupapi.NewAdmission(c.Committee.Network(), c.Registry, 2)
+	admission := rollupapi.NewAdmission(c.AdmissionConfig(2))
 	good := ethTx(t, 1001, 0)
 	flip := func(at int) []byte {
 		out := bytes.Clone(good)
@@ -213,7 +213,7 @@ func signedBatch(t testing.TB, c *apitest.Chain, n int, until dag.CommitIndex) *
 // TestSignedBatch: in a batch over several chunks exactly the wrong signatures are refused.
 func TestSignedBatch(t *testing.T) {
 	c := apitest.New(t)
-	admission := rollupapi.NewAdmission(c.Committee.Network(), c.Registry, 2)
+	admission := rollupapi.NewAdmission(c.AdmissionConfig(2))
 	const n = 300
 	s := signedBatch(t, c, n, 5)
 	wrong := map[int]bool{0: true, 127: true, 128: true, 299: true}
@@ -241,7 +241,7 @@ func TestSignedBatch(t *testing.T) {
 // TestWholeRefusals: what is wrong with the whole submission is one refusal that names the limit.
 func TestWholeRefusals(t *testing.T) {
 	c := apitest.New(t)
-	admission := rollupapi.NewAdmission(c.Committee.Network(), c.Registry, 1)
+	admission := rollupapi.NewAdmission(c.AdmissionConfig(1))
 	signed := func(change func(*rollupapi.Submission)) *rollupapi.Submission {
 		s := signedBatch(t, c, 2, 20)
 		change(s)
@@ -294,7 +294,7 @@ func TestWholeRefusals(t *testing.T) {
 // TestOpenSigned: an open namespace takes a signature if there is one, but then it must hold.
 func TestOpenSigned(t *testing.T) {
 	c := apitest.New(t)
-	admission := rollupapi.NewAdmission(c.Committee.Network(), c.Registry, 1)
+	admission := rollupapi.NewAdmission(c.AdmissionConfig(1))
 	s := signedBatch(t, c, 1, 20)
 	s.Namespace = apitest.Open // what was signed names another namespace
 	out, err := admission.Transactions(context.Background(), 0, s)
@@ -306,7 +306,7 @@ func TestOpenSigned(t *testing.T) {
 // TestEncoded: what gossip brings goes through the same checks, and nothing is changed by them.
 func TestEncoded(t *testing.T) {
 	c := apitest.New(t)
-	admission := rollupapi.NewAdmission(c.Committee.Network(), c.Registry, 1)
+	admission := rollupapi.NewAdmission(c.AdmissionConfig(1))
 	admit := func(head dag.CommitIndex, raw []byte) (dag.Item, rollupapi.Reason) {
 		item, err := admission.Encoded(context.Background(), head, raw)
 		var refused *rollupapi.Refusal
@@ -357,7 +357,7 @@ func TestAdmissionEnds(t *testing.T) {
 	c := apitest.New(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	admission := rollupapi.NewAdmission(c.Committee.Network(), c.Registry, 1)
+	admission := rollupapi.NewAdmission(c.AdmissionConfig(1))
 	refused := 0
 	for range 64 { // a free slot and the end of ctx are drawn alike
 		if _, err := admission.Transactions(ctx, 0, signedBatch(t, c, 300, 5)); errors.Is(err, context.Canceled) {

@@ -9,6 +9,8 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/keygen"
+	"github.com/dunlin-network/dunlin/ordering/reveal"
 )
 
 // Sequencer takes admitted items into own blocks. It must be safe for concurrent use.
@@ -23,7 +25,7 @@ type Sequencer interface {
 // an index or id that exists must never change.
 type History interface {
 	// Heads says how far the history reaches. It must not block. Commit and Lookup know everything up
-	// to Committed by the time that Heads says so.
+	// to Committed by the time that Heads says so, and Reveals.Reveal everything up to Revealed.
 	Heads() Heads
 	// Commit reads one commit with its Bodies; false if it is not there (not yet, or pruned).
 	Commit(index dag.CommitIndex) (*ordering.Commit, bool, error)
@@ -44,6 +46,31 @@ type Watcher interface {
 	CommitsOfNamespace(ns dag.Namespace, after dag.CommitIndex, limit int) ([]dag.CommitIndex, error)
 }
 
+// Sealing is the key generation and its keys, as the committed order makes them. It must be safe for
+// concurrent use and must not block: it answers from a snapshot that is at most a commit old.
+type Sealing interface {
+	// SealingStatus says where the key generation stands.
+	SealingStatus() keygen.Status
+	// SealingKeys is all keys that are ready, oldest first; the last one serves. None before the first.
+	SealingKeys() []keygen.Key
+	// SealingOrigins is the deals that a ready key is made of, by dealer; nil for an unknown key.
+	SealingOrigins(id uint64) ([]keygen.Origin, error)
+}
+
+// Reveals is what became of sealed items. It must be safe for concurrent use.
+type Reveals interface {
+	// Reveal reads the outcomes of a commit's sealed items. It is false if the commit is not revealed, is
+	// pruned or has no sealed items. What it answers for a commit up to Heads.Revealed never changes.
+	Reveal(index dag.CommitIndex) (*reveal.Record, bool, error)
+	// WaitRevealed blocks until Heads().Revealed is larger than after, and returns it; or until ctx ends,
+	// and returns its error.
+	WaitRevealed(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error)
+	// RevealProgress says of a commit with sealed items that is not revealed how many validators' shares
+	// are here and count, how many are needed, and whose are missing; ok is false for any other
+	// commit. It must not block.
+	RevealProgress(index dag.CommitIndex) (have, need int, missing []dag.Author, ok bool)
+}
+
 // NodeInfo says how the node is doing. It must be safe for concurrent use and must not block.
 type NodeInfo interface {
 	// Status is a snapshot. The two latencies are filled in by the Server, which measures them.
@@ -53,6 +80,7 @@ type NodeInfo interface {
 // Heads is how far a node's history reaches.
 type Heads struct {
 	Committed dag.CommitIndex // the newest commit; 0 for none yet
+	Revealed  dag.CommitIndex // all commits up to it are revealed; one without sealed items is at once
 	Earliest  dag.CommitIndex // the oldest commit that is still kept; 0 or 1 if none is pruned
 	Epoch     dag.Epoch
 }

@@ -14,7 +14,7 @@ import (
 
 func TestBundles(t *testing.T) {
 	c := apitest.New(t)
-	admission := rollupapi.NewAdmission(c.Committee.Network(), c.Registry, 1)
+	admission := rollupapi.NewAdmission(c.AdmissionConfig(1))
 	key, err := crypto.NewIdentityKey(bytes.Repeat([]byte{9}, crypto.SeedSize))
 	if err != nil {
 		t.Fatal(err)

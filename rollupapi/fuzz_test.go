@@ -21,7 +21,7 @@ func fuzzServer(f *testing.F) *Server {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := New(Config{Committee: committee, Registry: registry, Admission: NewAdmission(testNetwork, registry, 1), Logger: slog.New(slog.DiscardHandler)})
+	s := New(Config{Committee: committee, Registry: registry, Admission: NewAdmission(AdmissionConfig{Network: testNetwork, Registry: registry, Workers: 1}), Logger: slog.New(slog.DiscardHandler)})
 	f.Cleanup(s.stop)
 	return s
 }

@@ -89,5 +89,5 @@ func submitResults(results []result) []*pb.SubmitResult {
 
 func (s *Server) watermarks() *pb.Watermarks {
 	h := s.backend.History.Heads()
-	return &pb.Watermarks{Committed: uint64(h.Committed), Revealed: uint64(h.Committed), Epoch: uint64(h.Epoch)}
+	return &pb.Watermarks{Committed: uint64(h.Committed), Revealed: uint64(h.Revealed), Epoch: uint64(h.Epoch)}
 }

@@ -25,6 +25,8 @@ type Config struct {
 	Sequencer Sequencer
 	History   History
 	Watcher   Watcher
+	Sealing   Sealing
+	Reveals   Reveals
 	Node      NodeInfo
 	Admission *Admission // shared with whatever else admits items on this node
 	Committee *dag.Committee

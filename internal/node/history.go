@@ -34,7 +34,8 @@ func (h *history) announce() {
 
 // Heads says how far the history reaches.
 func (h *history) Heads() rollupapi.Heads {
-	return rollupapi.Heads{Committed: h.store.Head().Index, Earliest: h.store.Earliest(), Epoch: h.epoch}
+	head := h.store.Head().Index
+	return rollupapi.Heads{Committed: head, Revealed: head, Earliest: h.store.Earliest(), Epoch: h.epoch}
 }
 
 // Commit reads one commit with its bodies.

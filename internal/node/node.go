@@ -68,6 +68,7 @@ type node struct {
 	self      dag.Author // or ordering.Observer
 	store     *store.Store
 	doubt     *doubt
+	twin      *twin
 	loop      *loop
 	writer    *writer
 	history   *history
@@ -88,7 +89,9 @@ func open(home *Home, o Options) (*node, error) {
 	if author, ok := home.Author(); ok {
 		n.self = author
 	}
-	n.admission = rollupapi.NewAdmission(committee.Network(), n.registry, runtime.GOMAXPROCS(0))
+	n.admission = rollupapi.NewAdmission(rollupapi.AdmissionConfig{
+		Network: committee.Network(), Registry: n.registry, Sealing: n, Workers: runtime.GOMAXPROCS(0),
+	})
 	engine, err := n.recover(o.Damage)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func open(home *Home, o Options) (*node, error) {
 	n.history = newHistory(n.store, committee.Epoch())
 	n.pending = newPending()
 	n.writer = newWriter(n)
-	n.loop = newLoop(engine, n.writer.inbox, n.started)
+	n.loop = newLoop(engine, n.writer.inbox, n.started, n.twin)
 	return n, nil
 }
 
@@ -146,7 +149,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 // api is the server of the rollup-facing interface.
 func (n *node) api() *rollupapi.Server {
 	return rollupapi.New(rollupapi.Config{
-		Sequencer: n, History: n.history, Watcher: n.history, Node: n, Admission: n.admission,
+		Sequencer: n, History: n.history, Watcher: n.history, Sealing: n, Reveals: n, Node: n, Admission: n.admission,
 		Committee: n.committee, Registry: n.registry, Chain: n.home.Genesis.Chain, Version: n.version,
 		Streams: n.home.Config.Limits.Streams, Logger: n.log,
 	})

@@ -208,7 +208,7 @@ func (c *Chain) append(commit *ordering.Commit) {
 func (c *Chain) Heads() rollupapi.Heads {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return rollupapi.Heads{Committed: dag.CommitIndex(len(c.commits)), Earliest: c.earliest, Epoch: 1}
+	return rollupapi.Heads{Committed: dag.CommitIndex(len(c.commits)), Revealed: dag.CommitIndex(len(c.commits)), Earliest: c.earliest, Epoch: 1}
 }
 
 // read is the commit with an index.

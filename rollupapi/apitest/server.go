@@ -13,9 +13,15 @@ import (
 // Config is what a server of the chain stands on.
 func (c *Chain) Config() rollupapi.Config {
 	return rollupapi.Config{
-		Sequencer: c, History: history{c}, Watcher: c, Node: c, Admission: rollupapi.NewAdmission(c.Committee.Network(), c.Registry, 2),
+		Sequencer: c, History: history{c}, Watcher: c, Sealing: c, Reveals: c, Node: c,
+		Admission: rollupapi.NewAdmission(c.AdmissionConfig(2)),
 		Committee: c.Committee, Registry: c.Registry, Chain: "apitest", Version: "test", Logger: slog.New(slog.DiscardHandler),
 	}
+}
+
+// AdmissionConfig is what an admission of the chain's network stands on.
+func (c *Chain) AdmissionConfig(workers int) rollupapi.AdmissionConfig {
+	return rollupapi.AdmissionConfig{Network: c.Committee.Network(), Registry: c.Registry, Sealing: c, Workers: workers}
 }
 
 // Serve serves the chain on 127.0.0.1 until the test ends or stop is called, and returns its URL.
