@@ -38,6 +38,7 @@ const (
 	DomainNamespaceRun Domain = "dunlin/namespace-chain/1"
 	DomainSealed       Domain = "dunlin/sealed/1"
 	DomainSealBatch    Domain = "dunlin/seal-batch/1"
+	DomainSealPart     Domain = "dunlin/seal-part/1"
 
 	domainKEMNonce Domain = "dunlin/kem-possession-nonce/1"
 )

@@ -52,6 +52,7 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 		b := v.Verified()
 		c.Blocks, c.Bodies = append(c.Blocks, b.Ref()), append(c.Bodies, b)
 		e.filter(c, b)
+		e.applySystem(c, b)
 		e.scores.count(b.Block())
 		delete(e.unordered, b.Ref())
 		if b.Author() == e.cfg.Self {
@@ -63,7 +64,8 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 	if mutant.Planted(mutant.SwitchLate) {
 		changed = e.scores.commits == 1
 	}
-	c.Resume = e.scores.encode(nil)
+	e.closeSealing(c)
+	c.Resume = e.sealing.encode(e.scores.encode(nil), e.keygenDigest)
 	c.StateDigest = digestOf(c.Resume, e.seen.close(c.Index, c.AcceptedRoot))
 	c.Digest = c.ComputeDigest()
 	e.head, e.headRound, e.headTime = c.Ref(), round, c.Time

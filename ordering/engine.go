@@ -14,6 +14,7 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/dag/mutant"
+	"github.com/dunlin-network/dunlin/ordering/keygen"
 )
 
 // Observer as Config.Self makes an engine that follows the order without taking part.
@@ -26,6 +27,8 @@ type Config struct {
 	Self      dag.Author // or Observer
 	Signer    dag.Signer // signs own blocks; nil for an observer
 	Created   uint64     // the genesis' time, Unix milliseconds: no commit is older
+	Sealing   Sealing
+	KEM       *crypto.KEMKey // this validator's, for the key generation; nil for an observer or without sealing
 	Timing    Timing
 	Pool      PoolLimits
 }
@@ -51,6 +54,9 @@ type Engine struct {
 	restart   restart
 	unordered map[dag.Ref]bool // accepted blocks with a payload that no commit has brought in
 
+	sealing      *sealing // nil in a network without
+	keygenDigest crypto.Digest
+
 	ready Ready
 	fault error
 	marks roundMarks
@@ -68,6 +74,13 @@ func NewEngine(cfg Config, r Restored) (*Engine, error) {
 	}
 	e.proposer = newProposer(cfg)
 	e.sync = newSynchroniser(cfg)
+	var err error
+	if e.sealing, err = newSealing(cfg); err != nil {
+		return nil, fmt.Errorf("begin the order: %w", err)
+	}
+	if e.sealing != nil {
+		e.keygenDigest = e.sealing.keygen.Digest()
+	}
 	if err := e.restore(r); err != nil {
 		return nil, fmt.Errorf("restore the order: %w", err)
 	}
@@ -96,6 +109,8 @@ func (e *Engine) Step(event Event) {
 		e.answerNewest(ev.From)
 	case NewestAnswered:
 		e.newestAnswered(ev)
+	case SharesMade:
+		e.sharesMade(ev)
 	case DiskSpace:
 		e.proposer.diskFull = !ev.Enough
 	default:
@@ -147,6 +162,7 @@ func (e *Engine) joined(added dag.Added) {
 		if carriesPayload(b) {
 			e.unordered[v.Ref()] = true
 		}
+		e.shareSeen(b)
 		e.marks.accepted(e, v)
 	}
 	for _, ev := range added.Evidence {
@@ -178,8 +194,9 @@ type Status struct {
 	PoolBytes  int
 	Waiting    int // blocks that wait for ancestors
 	Behind     dag.Round
-	Active     []dag.Author // who has anchor slots
-	Exposed    int          // authors caught in equivocation
+	Active     []dag.Author  // who has anchor slots
+	Keygen     keygen.Status // zero in a network without sealing
+	Exposed    int           // authors caught in equivocation
 }
 
 // Status is how the engine stands now.
@@ -188,6 +205,9 @@ func (e *Engine) Status() Status {
 		Round: e.graph.Clock(), Own: e.proposer.last.Round, Decided: e.committer.Decided(), Commit: e.head, CommitTime: e.headTime,
 		PoolItems: e.pool.items, PoolBytes: e.pool.bytes, Waiting: e.graph.Waiting(), Behind: e.behind(),
 		Active: append([]dag.Author(nil), e.scores.active...), Exposed: e.proposer.exposed.Len(),
+	}
+	if e.sealing != nil {
+		s.Keygen = e.sealing.keygen.Status()
 	}
 	s.Reason = e.notProposing()
 	s.Proposing = s.Reason == ""

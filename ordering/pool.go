@@ -267,7 +267,9 @@ func formReason(err error) DropReason {
 }
 
 // busy reports whether anybody waits for a round.
-func (e *Engine) busy() bool { return e.pool.items > 0 || len(e.unordered) > 0 }
+func (e *Engine) busy() bool {
+	return e.pool.items > 0 || len(e.unordered) > 0 || e.sealing.saysMore()
+}
 
 // pace is the least time between own blocks now.
 func (e *Engine) pace() time.Duration {

@@ -72,7 +72,7 @@ func (e *Engine) proposeAt() (at time.Duration, ok bool) {
 	case e.graph.Clock() > next:
 		return e.now, true // others have gone on: catch up without waiting
 	}
-	at = e.proposer.lastAt + e.pace()
+	at = max(e.proposer.lastAt+e.pace(), e.holdUntil())
 	if !e.anchorsHeld(next - 1) {
 		if mutant.Planted(mutant.WaitForever) {
 			return 0, false
@@ -104,7 +104,7 @@ func (e *Engine) propose() bool {
 	items, taken := e.takeItems()
 	b, err := dag.Seal(e.cfg.Committee, dag.Block{
 		Epoch: e.cfg.Committee.Epoch(), Round: next, Author: e.cfg.Self, Time: e.wall,
-		LastCommit: e.head, Parents: e.parents(next), Items: items,
+		LastCommit: e.head, Parents: e.parents(next), System: e.system(next), Items: items,
 	}, e.cfg.Signer)
 	if err != nil {
 		panic(fmt.Sprintf("ordering: own block breaks the rules of validity: %v", err))

@@ -20,6 +20,7 @@ type Timing struct {
 	FetchPatience time.Duration // how long one peer may take with a block before another is asked, at first; 250 ms
 	FetchRetry    time.Duration // longest time until a missing block is asked for again elsewhere; 1 s
 	StallAfter    time.Duration // without a new round for so long, the node says again what it has; 1 s
+	ShareWait     time.Duration // how long an own block waits for the shares of the newest commit; 5 ms
 	RestartRetry  time.Duration // time between questions for the own newest block; 500 ms
 }
 
@@ -38,6 +39,7 @@ func (t Timing) withDefaults() Timing {
 	set(&t.FetchPatience, 250*time.Millisecond)
 	set(&t.FetchRetry, time.Second)
 	set(&t.StallAfter, time.Second)
+	set(&t.ShareWait, 5*time.Millisecond)
 	set(&t.RestartRetry, 500*time.Millisecond)
 	return t
 }

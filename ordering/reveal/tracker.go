@@ -1,0 +1,218 @@
+package reveal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/crypto/dkg"
+	"github.com/dunlin-network/dunlin/crypto/seal"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/keygen"
+)
+
+// Tracker reveals the commits of one node, in order. It is not safe for concurrent use.
+//
+// Commit, Offers and Work do the expensive steps: per sealed item about 0.12 ms to check it, 0.06 ms to
+// share and 0.1 to 0.5 ms to open it, on one core.
+type Tracker struct {
+	committee *dag.Committee
+	self      dag.Author // or ordering.Observer
+	keys      []*key     // oldest first
+	open      []*commit  // commits with sealed items that are not revealed, in order
+	head      dag.CommitIndex
+	early     map[dag.CommitIndex][]message
+	byAuthor  []int // bytes in early
+	done      []*Record
+	bad       dag.AuthorSet
+}
+
+// key is a sealing key with what this validator can do with it.
+type key struct {
+	keygen.Key
+	public *seal.Public
+	secret *seal.SecretShare // nil without a share
+}
+
+// New is the tracker of a node that has revealed all commits up to and including after.
+func New(c *dag.Committee, self dag.Author, after dag.CommitIndex) *Tracker {
+	return &Tracker{
+		committee: c, self: self, head: after,
+		early: make(map[dag.CommitIndex][]message), byAuthor: make([]int, c.Size()),
+	}
+}
+
+// AddKey takes a key that the log has made, before any commit that it serves in. share is this
+// validator's, nil if it has none. Errors are the caller's: the log makes no such key.
+func (t *Tracker) AddKey(k keygen.Key, share *dkg.Share) error {
+	encryption, err := seal.NewKey(t.committee.Network(), k.ID, k.Public[:])
+	if err != nil {
+		return fmt.Errorf("sealing key %d: %w", k.ID, err)
+	}
+	shares := make([][]byte, len(k.Shares))
+	for i := range k.Shares {
+		shares[i] = k.Shares[i][:]
+	}
+	added := &key{Key: k}
+	if added.public, err = seal.NewPublic(encryption, k.Threshold, shares); err != nil {
+		return fmt.Errorf("sealing key %d: %w", k.ID, err)
+	}
+	if share != nil {
+		if added.secret, err = seal.NewSecretShare(encryption, int(t.self)+1, share[:]); err != nil {
+			return fmt.Errorf("share of sealing key %d: %w", k.ID, err)
+		}
+	}
+	if last := len(t.keys) - 1; last >= 0 && t.keys[last].Until == 0 {
+		t.keys[last].Until = k.From - 1
+	}
+	t.keys = append(t.keys, added)
+	return nil
+}
+
+// serving is the key of commit i, nil for none.
+func (t *Tracker) serving(i dag.CommitIndex) *key {
+	for _, k := range t.keys {
+		if k.From <= i && (k.Until == 0 || i <= k.Until) {
+			return k
+		}
+	}
+	return nil
+}
+
+// Commit takes the next commit of the local order, with its bodies. It panics on one out of order.
+func (t *Tracker) Commit(c *ordering.Commit) {
+	if c.Index != t.head+1 {
+		panic(fmt.Sprintf("reveal: commit %d after %d", c.Index, t.head))
+	}
+	t.head = c.Index
+	messages := t.early[c.Index]
+	t.forgetEarly(c.Index)
+	opening := newCommit(c, t.serving(c.Index))
+	if opening == nil {
+		return
+	}
+	t.open = append(t.open, opening)
+	for _, m := range messages {
+		t.take(opening, m) // its author's fault, and without consequence
+	}
+}
+
+// Skip passes over commits up to and including i that are known to hold no sealed item, or to be
+// revealed already.
+func (t *Tracker) Skip(i dag.CommitIndex) { t.head = max(t.head, i) }
+
+// ErrShare wraps what is wrong with a share message. It is its author's fault.
+var ErrShare = errors.New("unusable share message")
+
+// Share takes a share that stands in an accepted block of author. It is verified only where it must
+// be. Errors wrap ErrShare; shares of commits that are revealed are passed over.
+func (t *Tracker) Share(author dag.Author, payload []byte) error {
+	m, err := decodeMessage(author, payload)
+	if err != nil {
+		return err
+	}
+	if m.commit > t.head {
+		return t.keepEarly(m)
+	}
+	i, found := slices.BinarySearchFunc(t.open, m.commit, func(c *commit, at dag.CommitIndex) int {
+		return int(int64(c.ref.Index) - int64(at))
+	})
+	if !found {
+		return nil
+	}
+	return t.take(t.open[i], m)
+}
+
+func (t *Tracker) take(c *commit, m message) error { return c.share(m) }
+
+// Offers is this validator's shares that no Offers gave before, oldest commit first, of at most
+// maxBytes in all but at least one.
+func (t *Tracker) Offers(maxBytes int) []ordering.OwnShare {
+	var out []ordering.OwnShare
+	for _, c := range t.open {
+		for part := range c.parts {
+			payload := c.offer(part)
+			if payload == nil {
+				continue
+			}
+			out = append(out, ordering.OwnShare{Commit: c.ref.Index, Payload: payload})
+			if maxBytes -= len(payload); maxBytes <= 0 {
+				return out
+			}
+		}
+	}
+	return out
+}
+
+// OfferAgain makes Offers give the shares of all unrevealed commits once more: a block that carried
+// them may have been lost on the way.
+func (t *Tracker) OfferAgain() {
+	for _, c := range t.open {
+		for _, p := range c.parts {
+			p.offered = false
+		}
+	}
+}
+
+// Work opens what the shares so far allow.
+func (t *Tracker) Work() {
+	for _, c := range t.open {
+		c.work()
+		for _, author := range c.bad() {
+			t.bad.Add(author)
+		}
+	}
+	for len(t.open) > 0 && t.open[0].decided() {
+		t.done = append(t.done, t.open[0].record())
+		t.open[0] = nil
+		t.open = t.open[1:]
+	}
+}
+
+// Take hands out the records of commits that were revealed since the last call, in order.
+func (t *Tracker) Take() []*Record {
+	out := t.done
+	t.done = nil
+	return out
+}
+
+// Revealed is the newest commit up to which everything is revealed.
+func (t *Tracker) Revealed() dag.CommitIndex {
+	if len(t.open) > 0 {
+		return t.open[0].ref.Index - 1
+	}
+	return t.head
+}
+
+// Open is how many commits are not revealed.
+func (t *Tracker) Open() int { return len(t.open) }
+
+// Oldest is the oldest commit that is not revealed, and its round.
+func (t *Tracker) Oldest() (index dag.CommitIndex, round dag.Round, ok bool) {
+	if len(t.open) == 0 {
+		return 0, 0, false
+	}
+	return t.open[0].ref.Index, t.open[0].round, true
+}
+
+// Progress is how many usable shares there are of those that an unrevealed commit needs, and who has
+// sent none, of its part that has the fewest. ok is false for other commits.
+func (t *Tracker) Progress(i dag.CommitIndex) (have, need int, missing []dag.Author, ok bool) {
+	for _, c := range t.open {
+		if c.ref.Index == i && len(c.parts) > 0 {
+			have, missing = c.progress(t.committee.Size())
+			return have, c.key.Threshold, missing, true
+		}
+	}
+	return 0, 0, nil, false
+}
+
+// Bad is who has sent a share that was proven wrong.
+func (t *Tracker) Bad() dag.AuthorSet { return t.bad }
+
+// batchName is what a batch's shares are bound to: the commit and the part of it.
+func batchName(commit crypto.Digest, part int) crypto.Digest {
+	return crypto.Hash(crypto.DomainSealPart, commit[:], []byte{byte(part >> 8), byte(part)})
+}
