@@ -19,6 +19,17 @@ func TestMutantsAreNoticed(t *testing.T) {
 	}
 }
 
+// An adversary that hides what decides a slot makes wrong quorums fork: two honest nodes disagree,
+// which nobody needs the written rule to see.
+func TestWrongQuorumsFork(t *testing.T) {
+	t.Parallel()
+	const chosen = "commit-quorum-minus-one,skip-quorum-minus-one,vote-quorum-minus-one"
+	out, err := hunt(t, "-seeds", "30", "-checks", "nodes", "-only", chosen)
+	if err != nil || strings.Count(out, "prefix |") != 3 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The command says so when an error survives.
 func TestSurvivorFails(t *testing.T) {
 	t.Parallel()
