@@ -26,10 +26,11 @@ type loop struct {
 	inbox  chan ordering.Event
 	out    chan<- ordering.Ready
 	status atomic.Pointer[ordering.Status]
+	twin   *twin
 }
 
-func newLoop(e *ordering.Engine, out chan<- ordering.Ready, start time.Time) *loop {
-	l := &loop{engine: e, start: start, inbox: make(chan ordering.Event, eventQueue), out: out}
+func newLoop(e *ordering.Engine, out chan<- ordering.Ready, start time.Time, t *twin) *loop {
+	l := &loop{engine: e, start: start, inbox: make(chan ordering.Event, eventQueue), out: out, twin: t}
 	l.publish()
 	return l
 }
@@ -59,15 +60,23 @@ func (l *loop) run(ctx context.Context, network <-chan ordering.Event) error {
 		case <-ctx.Done():
 			return nil
 		}
-		l.tick(time.Now())
+		now := time.Now()
+		l.tick(now)
 		for steps := 1; ev != nil; steps++ {
-			l.engine.Step(ev)
+			pass, err := l.twin.look(ev, now)
+			if err != nil {
+				return err
+			}
+			if pass {
+				l.engine.Step(ev)
+			}
 			if steps == maxSteps {
 				break // before another is taken: it would be lost
 			}
 			ev = l.next(network)
 		}
 		ready := l.engine.Ready()
+		l.twin.made(ready.Broadcast)
 		l.publish()
 		if ready.Fault != nil {
 			return fmt.Errorf("order: %w; stop all nodes and compare their commit digests before going on", ready.Fault)

@@ -26,7 +26,7 @@ func TestLoopLosesNoEvent(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	l := newLoop(engine, out, time.Now())
+	l := newLoop(engine, out, time.Now(), newTwin(ordering.Observer, time.Now(), nil, &doubt{}))
 	go func() { ended <- l.run(ctx, network) }()
 	for answered := 0; answered < events; {
 		ready := <-out

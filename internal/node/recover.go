@@ -40,6 +40,9 @@ func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine,
 			return nil, err
 		}
 	}
+	if n.twin = newTwin(n.self, n.started, found.OwnLast, n.doubt); n.doubt.stands {
+		n.log.Warn("log_not_whole", "next", "none: this node asks the others what it has signed, and listens for another copy of itself, before it speaks")
+	}
 	r := ordering.Restored{Head: found.Head, Blocks: found.Blocks, Own: found.OwnLast, LogLost: n.doubt.stands}
 	err = s.Window(func(c *ordering.Commit) error { r.Window = append(r.Window, c); return nil })
 	if err != nil {

@@ -181,4 +181,3 @@ func examine(t *testing.T, dir string, acks map[dag.Round][]string) (store.LogSt
 	check(t, s.Close())
 	return found.Log, found.Report.TornBytes
 }
-

@@ -1,0 +1,201 @@
+package chronicle
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	mathrand "math/rand/v2"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// recorded is a source in memory: the history of a network whose every validator makes every round.
+type recorded struct {
+	genesis *dag.Genesis
+	rounds  [][]*dag.Verified // from round 1 on
+	commits []*ordering.Commit
+}
+
+func check(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// record lets four validators make so many rounds and orders them.
+func record(tb testing.TB, rounds int) *recorded {
+	tb.Helper()
+	r := &recorded{genesis: &dag.Genesis{
+		Version: dag.GenesisVersion, Chain: "recorded", Created: 1,
+		Namespaces: []dag.NamespaceRule{{ID: 7, Name: "open", Scheme: dag.SchemeOpen}},
+	}}
+	var keys []*crypto.Keys
+	for _, name := range []string{"anna", "ben", "cleo", "dora"} {
+		k, err := crypto.GenerateKeys(rand.Reader)
+		check(tb, err)
+		keys = append(keys, k)
+		r.genesis.Validators = append(r.genesis.Validators, dag.GenesisValidator{Name: name, PublicKeys: k.Public()})
+	}
+	committee, err := r.genesis.Committee()
+	check(tb, err)
+	engine, err := ordering.NewEngine(ordering.Config{
+		Committee: committee, Registry: r.genesis.Registry(), Self: ordering.Observer, Created: 1, Sealing: ordering.WithSealing,
+	}, ordering.Restored{})
+	check(tb, err)
+	newest := make([]dag.Ref, len(keys))
+	for a := range keys {
+		newest[a] = committee.Genesis(dag.Author(a))
+	}
+	hasher := dag.NewItemHasher(committee.Network())
+	for round := dag.Round(1); round <= dag.Round(rounds); round++ {
+		parents := append([]dag.Ref(nil), newest...)
+		var layer []*dag.Verified
+		for a := range keys {
+			item, err := (&dag.Transaction{Namespace: 7, ValidUntil: 50, Payload: []byte{byte(round), byte(a), 1, 2, 3}}).Encode(hasher)
+			check(tb, err)
+			own := append([]dag.Ref{parents[a]}, parents[:a]...)
+			b, err := dag.Seal(committee, dag.Block{
+				Round: round, Author: dag.Author(a), Time: uint64(round), LastCommit: engine.Head(),
+				Parents: append(own, parents[a+1:]...), Items: []dag.Item{item},
+			}, keys[a].Identity)
+			check(tb, err)
+			layer, newest[a] = append(layer, b), b.Ref()
+		}
+		for _, b := range layer {
+			engine.Step(ordering.BlockReceived{From: ordering.Peer(b.Author()), Block: b})
+		}
+		r.rounds = append(r.rounds, layer)
+		r.commits = append(r.commits, engine.Ready().Commits...)
+	}
+	if len(r.commits) < rounds/2 {
+		tb.Fatalf("%d commits in %d rounds", len(r.commits), rounds)
+	}
+	return r
+}
+
+func (r *recorded) Head() dag.CommitRef { return r.commits[len(r.commits)-1].Ref() }
+
+func (r *recorded) Commit(i dag.CommitIndex) (*ordering.Commit, bool, error) {
+	return r.commits[i-1], true, nil
+}
+
+func (r *recorded) BlocksInRounds(from, to dag.Round, _ int) ([][]byte, dag.Round, error) {
+	const page = 3 // rounds
+	var raws [][]byte
+	next := from
+	for ; next <= to && next < from+page && int(next) <= len(r.rounds); next++ {
+		for _, b := range r.rounds[next-1] {
+			raws = append(raws, b.Bytes())
+		}
+	}
+	if next == from || int(next) > len(r.rounds) {
+		next = to + 1
+	}
+	return raws, next, nil
+}
+
+func (r *recorded) export(tb testing.TB) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	sum, err := Export(context.Background(), &out, r, map[string][]byte{GenesisFile: r.genesis.Encode()})
+	check(tb, err)
+	if sum.Head != r.Head() || sum.Blocks != 4*len(r.rounds) || sum.Bytes != int64(out.Len()) || sum.Network != r.genesis.Network() {
+		tb.Fatalf("summary %+v of %d rounds, %d bytes", sum, len(r.rounds), out.Len())
+	}
+	return out.Bytes()
+}
+
+// TestVerify: what was exported holds, and is made again commit by commit.
+func TestVerify(t *testing.T) {
+	r := record(t, 60)
+	file := r.export(t)
+	seen := &seen{}
+	sum, err := Verify(t.Context(), bytes.NewReader(file), ordering.WithSealing, seen)
+	check(t, err)
+	if sum.Head != r.Head() || sum.Blocks != 240 || sum.Bytes != int64(len(file)) || seen.commits != len(r.commits) || seen.blocks != 240 || seen.files != 1 {
+		t.Fatalf("summary %+v, seen %+v", sum, seen)
+	}
+}
+
+type seen struct{ files, blocks, commits int }
+
+func (s *seen) Files(*dag.Genesis, map[string][]byte) error { s.files++; return nil }
+func (s *seen) Blocks(b []*dag.Verified) error              { s.blocks += len(b); return nil }
+func (s *seen) Commits(c []*ordering.Commit) error          { s.commits += len(c); return nil }
+
+// TestFlippedBytes: no byte of a file can change unnoticed.
+func TestFlippedBytes(t *testing.T) {
+	file := record(t, 30).export(t)
+	seed := mathrand.Uint64()
+	t.Logf("seed %d", seed)
+	random := mathrand.New(mathrand.NewPCG(seed, 0))
+	for range 200 {
+		at := random.IntN(len(file))
+		spoiled := bytes.Clone(file)
+		spoiled[at] ^= byte(1 + random.IntN(255))
+		if _, err := Verify(t.Context(), bytes.NewReader(spoiled), ordering.WithSealing, nil); !errors.Is(err, ErrHistory) {
+			t.Errorf("byte %d of %d changed: %v", at, len(file), err)
+		}
+	}
+	for _, length := range []int{0, 5, 12, len(file) / 2, len(file) - 1} {
+		if _, err := Verify(t.Context(), bytes.NewReader(file[:length]), ordering.WithSealing, nil); !errors.Is(err, ErrHistory) {
+			t.Errorf("cut to %d of %d bytes: %v", length, len(file), err)
+		}
+	}
+	if _, err := Verify(t.Context(), bytes.NewReader(append(file, 0)), ordering.WithSealing, nil); !errors.Is(err, ErrHistory) {
+		t.Errorf("a byte too many: %v", err)
+	}
+}
+
+// TestForgedHistories are files whose digest at the end is right, and whose content is not.
+func TestForgedHistories(t *testing.T) {
+	r := record(t, 30)
+	other := record(t, 30)
+	for name, forge := range map[string]func(*recorded){
+		"a commit that the blocks do not make": func(f *recorded) {
+			c := *f.commits[5]
+			c.Time++
+			c.Digest = c.ComputeDigest()
+			f.commits[5] = &c
+		},
+		"more accepted than the digest covers": func(f *recorded) {
+			c := *f.commits[5]
+			c.Accepted = append(append([]ordering.Accepted(nil), c.Accepted...), c.Accepted[0])
+			f.commits[5] = &c
+		},
+		"a block that is missing":        func(f *recorded) { f.rounds[9] = f.rounds[9][1:] },
+		"commits beyond the blocks":      func(f *recorded) { f.rounds = f.rounds[:20] },
+		"blocks of another network":      func(f *recorded) { f.rounds = other.rounds },
+		"the genesis of another network": func(f *recorded) { f.genesis = other.genesis },
+	} {
+		t.Run(name, func(t *testing.T) {
+			forged := &recorded{r.genesis, append([][]*dag.Verified(nil), r.rounds...), append([]*ordering.Commit(nil), r.commits...)}
+			forge(forged)
+			var out bytes.Buffer
+			_, err := Export(t.Context(), &out, forged, map[string][]byte{GenesisFile: forged.genesis.Encode()})
+			check(t, err)
+			if _, err := Verify(t.Context(), &out, ordering.WithSealing, nil); !errors.Is(err, ErrHistory) {
+				t.Errorf("verified: %v", err)
+			}
+		})
+	}
+}
+
+// FuzzVerify: no bytes make it panic.
+func FuzzVerify(f *testing.F) {
+	file := record(f, 8).export(f)
+	f.Add(file)
+	f.Add(file[:preamble])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, _ = Verify(t.Context(), bytes.NewReader(b), ordering.WithSealing, nil)
+	})
+}
