@@ -12,11 +12,12 @@ import (
 // Badger in one batch.
 const copyBatch = 4 << 20
 
-// queued is one block or commit on its way to Badger.
+// queued is one block, commit or batch of reveals on its way to Badger.
 type queued struct {
 	block    *dag.Verified
 	position uint64 // of a block: how many had been appended with it
 	commit   *commitEntry
+	reveals  *revealEntry
 	size     int
 }
 
@@ -152,7 +153,7 @@ func (c *copier) write(taken []queued) error {
 	w := s.badger.batch()
 	defer w.cancel()
 	var refs []dag.Ref
-	var lastCommit dag.CommitIndex
+	var lastCommit, revealed dag.CommitIndex
 	var own dag.Round
 	for _, q := range taken {
 		if q.block != nil {
@@ -163,6 +164,13 @@ func (c *copier) write(taken []queued) error {
 			if err := setBlock(w, s.options.Self, q.block.Ref(), q.block.Bytes()); err != nil {
 				return err
 			}
+			continue
+		}
+		if q.reveals != nil {
+			if err := setReveals(w, q.reveals); err != nil {
+				return err
+			}
+			revealed = q.reveals.revealed
 			continue
 		}
 		lastCommit = q.commit.commit.Index
@@ -177,6 +185,7 @@ func (c *copier) write(taken []queued) error {
 		return err
 	}
 	s.recent.blocksStored(refs)
+	s.reveals.kept(revealed)
 	if lastCommit > 0 {
 		s.recent.commitStored(lastCommit)
 		if err := s.index.seal(s.badger, lastCommit); err != nil {

@@ -18,6 +18,8 @@ import (
 //	r | first commit 8               -> a run of the transaction index | crc32c
 //	t | first commit 8 | bucket 1    -> its entries | crc32c
 //	m                                -> whose store this is | crc32c
+//	v | commit 8                     -> what its sealed items came to | crc32c
+//	w                                -> the newest commit up to which all are revealed, 8 | crc32c
 //	h                                -> log id 16, highest own round that log gave | crc32c
 const (
 	prefixBlock     = 'b'
@@ -28,6 +30,8 @@ const (
 	prefixBucket    = 't'
 	prefixIdentity  = 'm'
 	prefixHighest   = 'h'
+	prefixReveal    = 'v'
+	prefixRevealed  = 'w'
 )
 
 const checksumSize = 4

@@ -169,6 +169,9 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 	if s.index, err = loadTxIndex(l.badger, head.Index, o.runs); err != nil {
 		return nil, err
 	}
+	if s.reveals, err = loadReveals(l.badger, head.Index); err != nil {
+		return nil, err
+	}
 	s.spoken.Store(uint64(roundOf(l.recovery.OwnLast)))
 	s.recent.restore(l.loaded)
 	s.copier = newCopier(s)

@@ -117,6 +117,7 @@ type Store struct {
 	badger  *badgerCopy
 	recent  *recentView
 	index   *txIndex
+	reveals *reveals
 	copier  *copier
 	copied  uint64                            // blocks appended since open that Badger has taken; the copier's
 	beyond  map[dag.CommitIndex]dag.CommitRef // commits that Badger holds behind a gap

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"sync"
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
@@ -16,26 +15,20 @@ import (
 type history struct {
 	store *store.Store
 	epoch dag.Epoch
-	mu    sync.Mutex
-	bell  chan struct{} // closed and replaced at the next commit
+	bell  *bell
 }
 
 func newHistory(s *store.Store, epoch dag.Epoch) *history {
-	return &history{store: s, epoch: epoch, bell: make(chan struct{})}
+	return &history{store: s, epoch: epoch, bell: newBell()}
 }
 
 // announce wakes everybody who waits for a commit.
-func (h *history) announce() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	close(h.bell)
-	h.bell = make(chan struct{})
-}
+func (h *history) announce() { h.bell.ring() }
 
 // Heads says how far the history reaches.
 func (h *history) Heads() rollupapi.Heads {
-	head := h.store.Head().Index
-	return rollupapi.Heads{Committed: head, Revealed: head, Earliest: h.store.Earliest(), Epoch: h.epoch}
+	revealed := h.store.Revealed() // before the head: it never reaches past it
+	return rollupapi.Heads{Committed: h.store.Head().Index, Revealed: revealed, Earliest: h.store.Earliest(), Epoch: h.epoch}
 }
 
 // Commit reads one commit with its bodies.
@@ -55,19 +48,7 @@ func (h *history) LookupRecent(id crypto.Digest) (rollupapi.Location, bool, erro
 
 // Wait blocks until there is a commit after the given one.
 func (h *history) Wait(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error) {
-	for {
-		h.mu.Lock()
-		bell := h.bell
-		h.mu.Unlock()
-		if head := h.store.Head().Index; head > after {
-			return head, nil
-		}
-		select {
-		case <-bell:
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	}
+	return h.bell.wait(ctx, after, func() dag.CommitIndex { return h.store.Head().Index })
 }
 
 // CommitsOfNamespace lists the commits that hold an item of a namespace.

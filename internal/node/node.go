@@ -72,6 +72,7 @@ type node struct {
 	loop      *loop
 	writer    *writer
 	history   *history
+	revealer  *revealer
 	pending   *pending
 	network   *p2p.Network
 }
@@ -97,9 +98,11 @@ func open(home *Home, o Options) (*node, error) {
 		return nil, err
 	}
 	n.history = newHistory(n.store, committee.Epoch())
+	n.revealer = newRevealer(n)
 	n.pending = newPending()
 	n.writer = newWriter(n)
 	n.loop = newLoop(engine, n.writer.inbox, n.started, n.twin)
+	n.loop.hand = n.revealer.hand
 	return n, nil
 }
 
@@ -136,6 +139,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	}
 	watch(func() error { return n.loop.run(inside, n.network.Events()) })
 	watch(n.writer.run)
+	watch(func() error { return n.revealer.run(inside) })
 	watch(func() error { return n.guardDisk(inside, diskFloor) })
 	watch(func() error { newRelay(n).run(inside); return nil })
 

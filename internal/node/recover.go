@@ -51,10 +51,19 @@ func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine,
 	if r.OwnRecent, err = s.OwnUncommitted(); err != nil {
 		return nil, err
 	}
+	if found.Head != nil {
+		if written := found.Head.KeygenWritten(); written > 0 {
+			c, kept, err := s.CommitRecord(written)
+			if err != nil || !kept {
+				return nil, errors.Join(fmt.Errorf("state of the key generation, written with commit %d, is not there", written), err)
+			}
+			r.Keygen = c.Keygen
+		}
+	}
 	return ordering.NewEngine(ordering.Config{
 		Committee: n.committee, Registry: n.registry, Self: n.self, Signer: n.home.Keys.Identity,
-		Created: n.home.Genesis.Created,
-		Pool:    ordering.PoolLimits{Bytes: n.home.Config.Limits.PoolMiB << 20},
+		Created: n.home.Genesis.Created, Sealing: ordering.WithSealing, KEM: n.home.Keys.KEM,
+		Pool: ordering.PoolLimits{Bytes: n.home.Config.Limits.PoolMiB << 20},
 	}, r)
 }
 

@@ -2,30 +2,47 @@ package node
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
 	"github.com/dunlin-network/dunlin/ordering/reveal"
 )
 
-// SealingStatus says that no key is made.
-func (n *node) SealingStatus() keygen.Status { return keygen.Status{Phase: keygen.Dealing} }
+// SealingStatus says where the key generation stands. Like all methods of this file it is the API's,
+// and safe for concurrent use.
+func (n *node) SealingStatus() keygen.Status { return n.loop.status.Load().Keygen }
 
-// SealingKeys is no key.
-func (n *node) SealingKeys() []keygen.Key { return nil }
-
-// SealingOrigins is nothing, for want of keys.
-func (n *node) SealingOrigins(uint64) ([]keygen.Origin, error) { return nil, nil }
-
-// Reveal finds nothing: without a key nothing is sealed.
-func (n *node) Reveal(dag.CommitIndex) (*reveal.Record, bool, error) { return nil, false, nil }
-
-// WaitRevealed waits for the next commit, which has nothing to reveal.
-func (n *node) WaitRevealed(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error) {
-	return n.history.Wait(ctx, after)
+// SealingKeys is the keys that are ready, oldest first; the last one serves.
+func (n *node) SealingKeys() []keygen.Key {
+	n.revealer.mu.Lock()
+	defer n.revealer.mu.Unlock()
+	return slices.Clone(n.revealer.keys)
 }
 
-// RevealProgress knows of nothing that is to be revealed.
-func (n *node) RevealProgress(dag.CommitIndex) (have, need int, missing []dag.Author, ok bool) {
-	return 0, 0, nil, false
+// SealingOrigins is the deals in the log that a key is made of.
+func (n *node) SealingOrigins(id uint64) ([]keygen.Origin, error) {
+	n.revealer.mu.Lock()
+	defer n.revealer.mu.Unlock()
+	origins, found := n.revealer.origins[id]
+	if !found {
+		return nil, fmt.Errorf("origins of sealing key %d: %w", id, keygen.ErrNoKey)
+	}
+	return origins, nil
+}
+
+// Reveal is what the sealed items of a commit came to; false for one without any, or not revealed.
+func (n *node) Reveal(i dag.CommitIndex) (*reveal.Record, bool, error) { return n.store.Reveal(i) }
+
+// WaitRevealed blocks until all commits up to one past after are revealed, and gives how far they are.
+func (n *node) WaitRevealed(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error) {
+	return n.revealer.bell.wait(ctx, after, n.store.Revealed)
+}
+
+// RevealProgress is how many shares of an unrevealed commit are there, of how many, and who is missing.
+func (n *node) RevealProgress(i dag.CommitIndex) (have, need int, missing []dag.Author, ok bool) {
+	n.revealer.mu.Lock()
+	defer n.revealer.mu.Unlock()
+	return n.revealer.tracker.Progress(i)
 }

@@ -186,6 +186,9 @@ func (t *Tracker) Revealed() dag.CommitIndex {
 	return t.head
 }
 
+// Head is the newest commit that the tracker has been given.
+func (t *Tracker) Head() dag.CommitIndex { return t.head }
+
 // Open is how many commits are not revealed.
 func (t *Tracker) Open() int { return len(t.open) }
 
