@@ -229,7 +229,7 @@ func runsHome(pid int, home string) bool {
 		return errors.Is(err, os.ErrNotExist) && !hasProc()
 	}
 	for arg := range strings.SplitSeq(string(line), "\x00") {
-		if strings.HasSuffix(arg, home) || strings.HasSuffix(arg, filepath.Base(home)) {
+		if strings.HasSuffix(arg, home) || filepath.Base(arg) == filepath.Base(home) {
 			return true
 		}
 	}
