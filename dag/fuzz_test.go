@@ -84,7 +84,7 @@ func FuzzGenesis(f *testing.F) {
 	raw := golden(f)
 	f.Add(raw)
 	f.Add(bytes.Replace(raw, []byte("1001"), []byte("1003"), 1))
-	f.Add([]byte(`{"version":1,"chain":"a","created":0,"validators":[],"namespaces":[{"id":1,"name":"a","scheme":"open","chain_id":0,"allow_unprotected":false}]}`))
+	f.Add([]byte(`{"version":2,"chain":"a","created":0,"sealing":{"scheme":"tdh2-ristretto255","privacy":0,"packing":1},"validators":[],"namespaces":[{"id":1,"name":"a","scheme":"open","chain_id":0,"allow_unprotected":false}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		g, err := parseGenesis(raw)
 		if err == nil {

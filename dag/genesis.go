@@ -17,6 +17,7 @@ type Genesis struct {
 	Version    int                `json:"version"` // GenesisVersion
 	Chain      string             `json:"chain"`   // the network's name, for humans
 	Created    uint64             `json:"created"` // Unix milliseconds
+	Sealing    SealingRule        `json:"sealing"` // the zero value stands for PlainSealing of the validators
 	Validators []GenesisValidator `json:"validators"`
 	Namespaces []NamespaceRule    `json:"namespaces"`
 }
@@ -25,6 +26,23 @@ type Genesis struct {
 type GenesisValidator struct {
 	Name string `json:"name"`
 	crypto.PublicKeys
+}
+
+// SealingRule says how the network hides contents until their order is fixed. It stands in the genesis so
+// that other forms of the scheme can come without another format.
+type SealingRule struct {
+	Scheme  string `json:"scheme"`
+	Privacy int    `json:"privacy"` // so many validators together learn nothing
+	Packing int    `json:"packing"` // ciphertexts that one element of a share opens
+}
+
+// SealingScheme is threshold ElGamal with the validity proofs of TDH2 on ristretto255.
+const SealingScheme = "tdh2-ristretto255"
+
+// PlainSealing is the one rule so far: of n validators 2f learn nothing, each ciphertext is opened by
+// itself.
+func PlainSealing(n int) SealingRule {
+	return SealingRule{Scheme: SealingScheme, Privacy: 2 * ((n - 1) / 3), Packing: 1}
 }
 
 // ErrGenesis wraps everything that can be wrong with a genesis file. Every such error says what
@@ -39,6 +57,9 @@ func (g *Genesis) Encode() []byte {
 	}
 	if canonical.Namespaces == nil {
 		canonical.Namespaces = []NamespaceRule{}
+	}
+	if canonical.Sealing == (SealingRule{}) {
+		canonical.Sealing = PlainSealing(len(canonical.Validators))
 	}
 	raw, err := json.MarshalIndent(&canonical, "", "  ")
 	if err != nil {
@@ -139,6 +160,10 @@ func (g *Genesis) checkRules() error {
 	}
 	if n := len(g.Validators); n < MinCommittee || n > MaxCommittee {
 		return fmt.Errorf("%w: %d validators: name %d to %d", ErrGenesis, n, MinCommittee, MaxCommittee)
+	}
+	if want := PlainSealing(len(g.Validators)); g.Sealing != want && g.Sealing != (SealingRule{}) {
+		return fmt.Errorf("%w: sealing %q with privacy %d and packing %d: this program knows %q, %d and %d for %d validators",
+			ErrGenesis, g.Sealing.Scheme, g.Sealing.Privacy, g.Sealing.Packing, want.Scheme, want.Privacy, want.Packing, len(g.Validators))
 	}
 	if _, err := NewRegistry(g.Namespaces); err != nil {
 		return fmt.Errorf("%w: %w", ErrGenesis, err)

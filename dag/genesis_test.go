@@ -71,7 +71,7 @@ func TestKnownGenesis(t *testing.T) {
 	if diff := cmp.Diff(string(want), string(g.Encode())); diff != "" {
 		t.Errorf("a changed format needs a new version: %s", diff)
 	}
-	if got, want := g.Network().String(), "0cdd92578fe6bd7316254c4cbc33318075f6ca82daf2e0b60d3f9345cf00af04"; got != want {
+	if got, want := g.Network().String(), "e70f7b8af33b80eeeb66eb124e39082288074bdf6c2d11e1e6bbd7cdcf13d792"; got != want {
 		t.Errorf("network id %s, want %s", got, want)
 	}
 }
@@ -101,14 +101,14 @@ func TestGenesisText(t *testing.T) {
 		{"unknown field", `"chain":`, `"color": 1, "chain":`, `unknown field "color"`},
 		{"unknown field of a validator", `"identity":`, `"color": 1, "identity":`, `unknown field "color"`},
 		{"unknown field of a namespace", `"scheme":`, `"color": 1, "scheme":`, `unknown field "color"`},
-		{"repeated field", `"version": 1`, `"version": 2, "version": 1`, `write "1,\"chain\":`},
-		{"other order", `"version": 1,`, ``, "version 0"},
+		{"repeated field", `"version": 2`, `"version": 1, "version": 2`, `write "2,\"chain\":`},
+		{"other order", `"version": 2,`, ``, "version 0"},
 		{"other case", `"chain":`, `"Chain":`, "spelt otherwise"},
 		{"escaped text", `"dunlin-test"`, `"\u0064unlin-test"`, "spelt otherwise"},
 		{"missing field", `"allow_unprotected": false`, `"name": "open"`, "spelt otherwise"},
 		{"null", `"created": 1700000000000`, `"created": null`, "spelt otherwise"},
 		{"negative number", `"created": 17`, `"created": -17`, "get the file again"},
-		{"fraction", `"version": 1`, `"version": 1.0`, "get the file again"},
+		{"fraction", `"version": 2`, `"version": 2.0`, "get the file again"},
 		{"upper case", "identity\": \"8a88", "identity\": \"8A88", "lower-case hex"},
 	} {
 		text := strings.Replace(good, c.old, c.with, 1)
@@ -132,7 +132,10 @@ func TestRulesOfGenesis(t *testing.T) {
 		change     func(*Genesis)
 	}{
 		{"as it is", "", func(*Genesis) {}},
-		{"other version", "version 2, this program reads version 1", func(g *Genesis) { g.Version = 2 }},
+		{"other version", "version 3, this program reads version 2", func(g *Genesis) { g.Version = 3 }},
+		{"sealing left out", "", func(g *Genesis) { g.Sealing = SealingRule{} }},
+		{"less privacy", `privacy 1 and packing 1: this program knows "tdh2-ristretto255", 2 and 1 for 4`, func(g *Genesis) { g.Sealing = SealingRule{SealingScheme, 1, 1} }},
+		{"other scheme", `sealing "btx"`, func(g *Genesis) { g.Sealing.Scheme = "btx" }},
 		{"longest chain", "", func(g *Genesis) { g.Chain = long }},
 		{"chain too long", "chain: name of 33 characters: use 1 to 32", func(g *Genesis) { g.Chain = long + "a" }},
 		{"no chain", "chain: name of 0 characters", func(g *Genesis) { g.Chain = "" }},

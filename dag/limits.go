@@ -30,8 +30,8 @@ const (
 
 // Limits of a genesis file.
 const (
-	// GenesisVersion is the only version so far.
-	GenesisVersion = 1
+	// GenesisVersion is the version that is read: 2 says how contents are sealed, which 1 did not.
+	GenesisVersion = 2
 	// FirstEpoch is the epoch of the committee that genesis names.
 	FirstEpoch Epoch = 0
 	// MaxGenesisBytes bounds the file; 256 validators and 4096 namespaces take less than 1 MiB.
