@@ -27,7 +27,7 @@ type part struct {
 	batch    *seal.Batch
 	at       []int // its members' places in outcomes
 	combiner *seal.Combiner
-	authors  dag.AuthorSet // whose shares are in
+	authors  dag.AuthorSet // who had its try
 	fresh    bool          // a share came since the last attempt
 	offered  bool
 	own      []byte // the own share message, once it was made
@@ -109,10 +109,11 @@ func (c *commit) share(m message) error {
 	case p.combiner.Done():
 		return nil
 	case p.authors.Has(m.author):
-		return nil // offered again
+		return nil // offered again, or a second try
 	case len(m.share) != seal.ShareSize(p.batch.Len()):
 		return fmt.Errorf("%w: %d bytes for %d ciphertexts", ErrShare, len(m.share), p.batch.Len())
 	}
+	p.authors.Add(m.author) // honest ones need no second try, and decoding costs a root per point
 	share, err := seal.DecodeShare(m.share)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrShare, err)
@@ -123,7 +124,6 @@ func (c *commit) share(m message) error {
 	if err := p.combiner.Add(share); err != nil {
 		return fmt.Errorf("%w: %w", ErrShare, err)
 	}
-	p.authors.Add(m.author)
 	p.fresh = true
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 const (
 	maxEarlyCommits = 1024    // how far ahead a share may be
 	maxEarlyBytes   = 1 << 20 // of one author; what is beyond is fetched from its blocks later
+	earlyOverhead   = 128     // bytes that keeping one takes beside the share
 )
 
 const messageHeader = 8 + 2
@@ -53,7 +54,7 @@ func (t *Tracker) keepEarly(m message) error {
 	if m.commit > t.head+maxEarlyCommits {
 		return fmt.Errorf("%w: for commit %d, the newest is %d", ErrShare, m.commit, t.head)
 	}
-	cost := messageHeader + len(m.share)
+	cost := m.cost()
 	if t.byAuthor[m.author]+cost > maxEarlyBytes {
 		return fmt.Errorf("%w: %v has %d bytes waiting, limit %d", ErrShare, m.author, t.byAuthor[m.author], maxEarlyBytes)
 	}
@@ -63,9 +64,12 @@ func (t *Tracker) keepEarly(m message) error {
 	return nil
 }
 
+// cost is what keeping m counts for.
+func (m message) cost() int { return earlyOverhead + len(m.share) }
+
 func (t *Tracker) forgetEarly(i dag.CommitIndex) {
 	for _, m := range t.early[i] {
-		t.byAuthor[m.author] -= messageHeader + len(m.share)
+		t.byAuthor[m.author] -= m.cost()
 	}
 	delete(t.early, i)
 }

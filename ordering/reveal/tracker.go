@@ -101,7 +101,14 @@ func (t *Tracker) Commit(c *ordering.Commit) {
 
 // Skip passes over commits up to and including i that are known to hold no sealed item, or to be
 // revealed already.
-func (t *Tracker) Skip(i dag.CommitIndex) { t.head = max(t.head, i) }
+func (t *Tracker) Skip(i dag.CommitIndex) {
+	t.head = max(t.head, i)
+	for at := range t.early {
+		if at <= i {
+			t.forgetEarly(at)
+		}
+	}
+}
 
 // ErrShare wraps what is wrong with a share message. It is its author's fault.
 var ErrShare = errors.New("unusable share message")
