@@ -99,9 +99,12 @@ func (a *Admission) Encoded(ctx context.Context, head dag.CommitIndex, raw []byt
 	if err != nil {
 		return dag.Item{}, refuse(ReasonTransactionMalformed, "%s", err)
 	}
-	if item.Kind == dag.KindBundle {
+	switch item.Kind {
+	case dag.KindBundle:
 		b := item.Bundle()
 		return item, a.checkBundle(ctx, head, &b)
+	case dag.KindSealed:
+		return item, a.encodedSealed(ctx, head, item.Sealed())
 	}
 	t := item.Transaction()
 	s := &Submission{Namespace: t.Namespace, Payloads: [][]byte{t.Payload}, ValidUntil: t.ValidUntil, Sender: t.Sender}
@@ -225,13 +228,14 @@ func badEnvelope(sender, signature int) *Refusal {
 		sender, signature, crypto.PublicKeySize, crypto.SignatureSize).at("signatures")
 }
 
-// checkValidity checks valid_until against the newest commit.
-func checkValidity(head, until dag.CommitIndex, signed bool) error {
+// checkValidity checks valid_until against the newest commit. Bound means that a signature or ciphertext
+// covers it, so that the node cannot choose it.
+func checkValidity(head, until dag.CommitIndex, bound bool) error {
 	switch {
-	case until == 0 && !signed:
+	case until == 0 && !bound:
 		return nil
 	case until == 0:
-		return refuse(ReasonTooFarAhead, "a signed transaction needs valid_until_commit, %d to %d now", head+1, head+validityWindow).at("valid_until_commit")
+		return refuse(ReasonTooFarAhead, "what is signed or sealed needs valid_until_commit, %d to %d now", head+1, head+validityWindow).at("valid_until_commit")
 	case until <= head:
 		return refuse(ReasonExpired, "valid until commit %d, and commit %d is there", until, head).at("valid_until_commit")
 	case until > head+validityWindow:

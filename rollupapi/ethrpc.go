@@ -129,13 +129,17 @@ func (s *Server) rpcCall(ctx context.Context, rule *dag.NamespaceRule, r *rpcReq
 		return strconv.FormatUint(rule.ChainID, 10), notEthereum(rule)
 	case "eth_sendRawTransaction":
 		return s.sendRawTransaction(ctx, rule, r.Params)
+	case "dunlin_sendEncryptedTransaction":
+		return s.rpcSendEncrypted(ctx, rule, r.Params)
+	case "dunlin_encryptionKey":
+		return s.rpcEncryptionKey(r.Params)
 	case "dunlin_transactionStatus":
 		return s.rpcStatus(r.Params)
 	}
 	if strings.HasPrefix(r.Method, "eth_") {
 		return nil, refuse(ReasonMethodUnsupported, "%s asks for a rollup's state, which its sequencer does not have: ask the rollup's own node; here are eth_chainId, net_version and eth_sendRawTransaction", clip(r.Method))
 	}
-	return nil, refuse(ReasonMethodUnsupported, "there is no method %q: here are eth_chainId, net_version, eth_sendRawTransaction and dunlin_transactionStatus", clip(r.Method))
+	return nil, refuse(ReasonMethodUnsupported, "there is no method %q: here are eth_chainId, net_version, eth_sendRawTransaction, dunlin_sendEncryptedTransaction, dunlin_encryptionKey and dunlin_transactionStatus", clip(r.Method))
 }
 
 // notEthereum refuses what needs a chain id.

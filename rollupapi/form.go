@@ -79,8 +79,10 @@ func parseWait(word string) (pb.Wait, error) {
 		return pb.Wait_WAIT_INCLUDED, nil
 	case "COMMITTED":
 		return pb.Wait_WAIT_COMMITTED, nil
+	case "REVEALED":
+		return pb.Wait_WAIT_REVEALED, nil
 	}
-	return 0, refuse(ReasonRequestMalformed, "wait %q is none of none, included, committed", clip(word)).at("wait")
+	return 0, refuse(ReasonRequestMalformed, "wait %q is none of none, included, committed, revealed", clip(word)).at("wait")
 }
 
 // parseID reads an item's id with or without 0x.
@@ -132,18 +134,20 @@ type transactionJSON struct {
 	Kind       string          `json:"kind,omitempty"`
 	Namespace  uint64          `json:"namespace,omitempty"`
 	Error      *errorJSON      `json:"error,omitempty"`
+	Reveal     *revealJSON     `json:"reveal,omitempty"`
 	Watermarks *watermarksJSON `json:"watermarks,omitempty"`
 }
 
 func newTransactionJSON(m *pb.GetResponse) transactionJSON {
 	w := newWatermarksJSON(m.GetWatermarks())
 	t := transactionJSON{
-		TxID: hex.EncodeToString(m.GetId()), State: stateName(m.GetState()), Namespace: m.GetNamespace(), Error: newErrorJSON(m.GetError()), Watermarks: &w,
+		TxID: hex.EncodeToString(m.GetId()), State: stateName(m.GetState()), Namespace: m.GetNamespace(), Error: newErrorJSON(m.GetError()),
+		Reveal: newRevealJSON(m.GetReveal()), Watermarks: &w,
 	}
 	if m.GetKind() != pb.Kind_KIND_UNSPECIFIED {
 		t.Kind = kindName(m.GetKind())
 	}
-	if m.GetState() == pb.State_STATE_COMMITTED {
+	if placedState(m.GetState()) {
 		commit, index := m.GetCommit(), m.GetIndex()
 		t.Commit, t.Index = &commit, &index
 	}
@@ -155,7 +159,7 @@ func newResultJSON(r *result) transactionJSON {
 	if !r.id.IsZero() {
 		t.TxID = r.id.String()
 	}
-	if r.state == pb.State_STATE_COMMITTED {
+	if placedState(r.state) {
 		commit, index := uint64(r.at.Commit), r.at.Index
 		t.Commit, t.Index = &commit, &index
 	}
@@ -186,12 +190,17 @@ type itemJSON struct {
 	ValidUntil uint64    `json:"valid_until_commit"`
 	Sender     hexBytes  `json:"sender,omitempty"`
 	Signature  hexBytes  `json:"signature,omitempty"`
+	Namespaces []uint64  `json:"namespaces,omitempty"`
+	Ciphertext hexBytes  `json:"ciphertext,omitempty"`
+	Verdict    string    `json:"verdict,omitempty"`
+	Opening    hexBytes  `json:"opening,omitempty"`
 }
 
 func newItemJSON(m *pb.Item) itemJSON {
 	j := itemJSON{
 		Cursor: m.GetCursor(), Commit: m.GetCommit(), Index: m.GetIndex(), TxID: hex.EncodeToString(m.GetTxId()), Namespace: m.GetNamespace(),
 		Kind: kindName(m.GetKind()), Payload: m.GetPayload(), ValidUntil: m.GetValidUntilCommit(), Sender: m.GetSender(), Signature: m.GetSignature(),
+		Namespaces: m.GetNamespaces(), Ciphertext: m.GetCiphertext(), Verdict: verdictName(m.GetVerdict()), Opening: m.GetOpening(),
 	}
 	for _, l := range m.GetLegs() {
 		j.Legs = append(j.Legs, legJSON{l.GetNamespace(), l.GetPayload()})

@@ -62,6 +62,38 @@ func (g *ingress) SubmitBundle(ctx context.Context, r *pb.SubmitBundleRequest) (
 	return &pb.SubmitBundleResponse{Result: submitResults(results)[0], Watermarks: s.watermarks()}, nil
 }
 
+// SubmitSealed takes one or many ciphertexts.
+func (g *ingress) SubmitSealed(ctx context.Context, r *pb.SubmitSealedRequest) (*pb.SubmitSealedResponse, error) {
+	s := g.server
+	w, err := newWait(r.GetWait(), r.GetTimeoutMs())
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	items := make([]dag.Sealed, len(r.GetItems()))
+	for i, m := range r.GetItems() {
+		items[i] = dag.Sealed{
+			ValidUntil: dag.CommitIndex(m.GetValidUntilCommit()), Sender: m.GetSender(), Signature: m.GetSignature(), Ciphertext: m.GetCiphertext(),
+		}
+		for _, ns := range m.GetNamespaces() {
+			items[i].Namespaces = append(items[i].Namespaces, dag.Namespace(ns))
+		}
+	}
+	results, err := s.submitSealed(ctx, items, w)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return &pb.SubmitSealedResponse{Items: submitResults(results), Watermarks: s.watermarks()}, nil
+}
+
+// GetEncryptionKey is the key that users seal with.
+func (g *ingress) GetEncryptionKey(_ context.Context, r *pb.GetEncryptionKeyRequest) (*pb.GetEncryptionKeyResponse, error) {
+	answer, err := g.server.encryptionKey(r)
+	if err != nil {
+		return nil, g.server.fail(err)
+	}
+	return answer, nil
+}
+
 // fail is an error as Connect tells it.
 func (s *Server) fail(err error) error { return s.refusal(err).connectError() }
 
@@ -76,7 +108,7 @@ func submitResults(results []result) []*pb.SubmitResult {
 			ids = append(ids, r.id[:]...)
 			m.TxId = ids[len(ids)-crypto.DigestSize : len(ids) : len(ids)]
 		}
-		if r.state == pb.State_STATE_COMMITTED {
+		if placedState(r.state) {
 			m.Commit, m.Index = uint64(r.at.Commit), r.at.Index
 		}
 		if r.refused != nil {
@@ -85,6 +117,11 @@ func submitResults(results []result) []*pb.SubmitResult {
 		out[i] = m
 	}
 	return out
+}
+
+// placedState reports whether an item in the state has its place in the order.
+func placedState(s pb.State) bool {
+	return s == pb.State_STATE_COMMITTED || s == pb.State_STATE_REVEALED || s == pb.State_STATE_REVEAL_FAILED
 }
 
 func (s *Server) watermarks() *pb.Watermarks {

@@ -14,12 +14,17 @@ const (
 	maxSubmitItems = 4096
 	// maxSubmitBytes bounds the payloads of one call together; two full blocks' worth.
 	maxSubmitBytes = 1 << 20
+	// maxSubmitSealed is how many ciphertexts one call may carry: at 0.2 ms each for proof and signature,
+	// 50 ms of one core.
+	maxSubmitSealed = 256
 	// maxBodyBytes bounds a request body: 1 MiB in hex, with signatures and names around it.
 	maxBodyBytes = 3 << 20
 	// maxRangeItems, maxRangeBytes (of payloads) and maxRangeCommits (looked through) bound one Range.
 	maxRangeItems   = 4096
 	maxRangeBytes   = 4 << 20
 	maxRangeCommits = 500
+	// maxRangeOpened is how many ciphertexts one Range opens, at 0.06 ms each unless another reader has lately.
+	maxRangeOpened = 1024
 	// maxNamespaces is how many namespaces one stream or range may name; more ask for all.
 	maxNamespaces = 64
 	// defaultStreams is how many streams a node serves at a time unless its config says otherwise;
@@ -46,6 +51,9 @@ const (
 	// maxTracked is how many ids one generation of the tracker holds; there are two, about 20 MB. At
 	// 20,000 transactions a second an id is known for three seconds at least, several commits' time.
 	maxTracked = 1 << 16
+	// maxOpenedBytes is how much opened content one generation keeps for other readers; there are two. It
+	// is more than any commit of four validators holds.
+	maxOpenedBytes = 8 << 20
 	// maxHashes is how many Ethereum hashes one generation remembers for status questions.
 	maxHashes = 1 << 14
 	// latencySamples is how many of the newest transactions the latency figures are taken from.

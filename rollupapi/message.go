@@ -3,6 +3,7 @@ package rollupapi
 import (
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/reveal"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
@@ -19,20 +20,44 @@ func (s *Server) item(c *ordering.Commit, p placed, sc scope) *pb.Item {
 	case dag.KindBundle:
 		b := p.item.Bundle()
 		m.Sender, m.Signature = b.Sender, b.Signature
-		for i := range b.Legs {
-			m.Legs = append(m.Legs, &pb.Leg{Namespace: uint64(b.Legs[i].Namespace), Payload: b.Legs[i].Payload})
+		m.Legs = legs(b.Legs)
+	case dag.KindSealed:
+		sealed := p.item.Sealed()
+		m.Sender, m.Signature, m.Ciphertext, m.Legs = sealed.Sender, sealed.Signature, sealed.Ciphertext, legs(p.legs)
+		for _, ns := range sealed.Namespaces {
+			m.Namespaces = append(m.Namespaces, uint64(ns))
+		}
+		m.Verdict = p.verdict()
+		if p.outcome != nil && (p.outcome.Verdict == reveal.Opened || p.outcome.Verdict == reveal.ContentInvalid) {
+			m.Opening = p.outcome.Opening[:]
 		}
 	}
 	return m
 }
 
+func legs(of []dag.Leg) []*pb.Leg {
+	var out []*pb.Leg
+	for i := range of {
+		out = append(out, &pb.Leg{Namespace: uint64(of[i].Namespace), Payload: of[i].Payload})
+	}
+	return out
+}
+
+// verdict is what became of a sealed item, if that was asked for.
+func (p *placed) verdict() pb.Verdict {
+	if p.outcome == nil {
+		return pb.Verdict_VERDICT_UNSPECIFIED
+	}
+	return pb.Verdict(p.outcome.Verdict)
+}
+
 // idItems is the same without content and cursor, for readers that count or compare.
 func idItems(c *ordering.Commit, items []placed) []*pb.Item {
 	messages, out := make([]pb.Item, len(items)), make([]*pb.Item, len(items))
-	for i, p := range items {
-		m := &messages[i]
+	for i := range items {
+		m, p := &messages[i], &items[i]
 		m.Commit, m.Index, m.TxId = uint64(c.Index), p.index, p.item.ID[:]
-		m.Namespace, m.Kind = uint64(p.item.Namespace), pb.Kind(p.item.Kind)
+		m.Namespace, m.Kind, m.Verdict = uint64(p.item.Namespace), pb.Kind(p.item.Kind), p.verdict()
 		out[i] = m
 	}
 	return out

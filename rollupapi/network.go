@@ -11,6 +11,7 @@ type validatorJSON struct {
 	Author   string `json:"author"`
 	Name     string `json:"name"`
 	Identity string `json:"identity"`
+	KEM      string `json:"kem"`
 }
 
 // networkJSON is the answer to GET /v1/network.
@@ -30,7 +31,7 @@ func (s *Server) restNetwork(w http.ResponseWriter, _ *http.Request) error {
 		Namespaces: s.backend.Registry.All(), Watermarks: newWatermarksJSON(m.GetWatermarks()),
 	}
 	for _, v := range m.GetValidators() {
-		answer.Validators = append(answer.Validators, validatorJSON{v.GetAuthor(), v.GetName(), v.GetIdentity()})
+		answer.Validators = append(answer.Validators, validatorJSON{v.GetAuthor(), v.GetName(), v.GetIdentity(), v.GetKem()})
 	}
 	return writeJSON(w, http.StatusOK, answer)
 }
@@ -50,18 +51,21 @@ type limitsJSON struct {
 	Streams          uint32 `json:"streams"`
 	ValidityWindow   uint32 `json:"validity_window"`
 	RPCBatch         uint32 `json:"rpc_batch"`
+	SubmitSealed     uint32 `json:"submit_sealed"`
+	CiphertextBytes  uint32 `json:"ciphertext_bytes"`
 }
 
 // infoJSON is the answer to GET /v1/info.
 type infoJSON struct {
-	NetworkID       string         `json:"network_id"`
-	GenesisHash     string         `json:"genesis_hash"`
-	Version         string         `json:"version"`
-	ProtocolVersion uint32         `json:"protocol_version"`
-	EarliestCommit  uint64         `json:"earliest_commit"`
-	Limits          limitsJSON     `json:"limits"`
-	Features        []string       `json:"features"`
-	Watermarks      watermarksJSON `json:"watermarks"`
+	NetworkID       string            `json:"network_id"`
+	GenesisHash     string            `json:"genesis_hash"`
+	Version         string            `json:"version"`
+	ProtocolVersion uint32            `json:"protocol_version"`
+	EarliestCommit  uint64            `json:"earliest_commit"`
+	Limits          limitsJSON        `json:"limits"`
+	Features        []string          `json:"features"`
+	Sealing         keyGenerationJSON `json:"sealing"`
+	Watermarks      watermarksJSON    `json:"watermarks"`
 }
 
 func (s *Server) restInfo(w http.ResponseWriter, _ *http.Request) error {
@@ -69,12 +73,13 @@ func (s *Server) restInfo(w http.ResponseWriter, _ *http.Request) error {
 	l := m.GetLimits()
 	return writeJSON(w, http.StatusOK, infoJSON{
 		NetworkID: m.GetNetworkId(), GenesisHash: m.GetGenesisHash(), Version: m.GetVersion(), ProtocolVersion: m.GetProtocolVersion(),
-		EarliestCommit: m.GetEarliestCommit(), Features: m.GetFeatures(), Watermarks: newWatermarksJSON(m.GetWatermarks()),
+		EarliestCommit: m.GetEarliestCommit(), Features: m.GetFeatures(), Sealing: newKeyGenerationJSON(m.GetSealing()), Watermarks: newWatermarksJSON(m.GetWatermarks()),
 		Limits: limitsJSON{
 			TransactionBytes: l.GetTransactionBytes(), SubmitItems: l.GetSubmitItems(), SubmitItemsJSON: l.GetSubmitItemsJson(),
 			SubmitBytes: l.GetSubmitBytes(), BundleLegs: l.GetBundleLegs(), BundleNamespaces: l.GetBundleNamespaces(),
 			RangeItems: l.GetRangeItems(), RangeBytes: l.GetRangeBytes(), RangeCommits: l.GetRangeCommits(),
 			StreamNamespaces: l.GetStreamNamespaces(), Streams: l.GetStreams(), ValidityWindow: l.GetValidityWindow(), RPCBatch: l.GetRpcBatch(),
+			SubmitSealed: l.GetSubmitSealed(), CiphertextBytes: l.GetCiphertextBytes(),
 		},
 	})
 }

@@ -31,6 +31,12 @@ const (
 	ReasonUnprotected          Reason = "UNPROTECTED"
 	ReasonBlobUnsupported      Reason = "BLOB_UNSUPPORTED"
 	ReasonBundleMalformed      Reason = "BUNDLE_MALFORMED"
+	ReasonSealedMalformed      Reason = "SEALED_MALFORMED"
+	ReasonSealingNotReady      Reason = "SEALING_NOT_READY"
+	ReasonEpochKeyStale        Reason = "EPOCH_KEY_STALE"
+	ReasonCiphertextInvalid    Reason = "CIPHERTEXT_INVALID"
+	ReasonDecryptFailed        Reason = "DECRYPT_FAILED"
+	ReasonContentInvalid       Reason = "CONTENT_INVALID"
 	ReasonExpired              Reason = "EXPIRED"
 	ReasonTooFarAhead          Reason = "TOO_FAR_AHEAD"
 	ReasonBusy                 Reason = "BUSY"
@@ -79,6 +85,12 @@ var classes = map[Reason]class{
 	ReasonUnprotected:          {connect.CodeInvalidArgument, http.StatusUnprocessableEntity, rpcRejected, "Transaction without a chain id", 0},
 	ReasonBlobUnsupported:      {connect.CodeInvalidArgument, http.StatusUnprocessableEntity, rpcRejected, "Blob transactions are not ordered", 0},
 	ReasonBundleMalformed:      {connect.CodeInvalidArgument, http.StatusUnprocessableEntity, rpcParams, "Bundle cannot be ordered", 0},
+	ReasonSealedMalformed:      {connect.CodeInvalidArgument, http.StatusUnprocessableEntity, rpcParams, "Sealed item cannot be ordered", 0},
+	ReasonSealingNotReady:      {connect.CodeUnavailable, http.StatusServiceUnavailable, rpcRejected, "There is no key to seal with yet", syncRetry},
+	ReasonEpochKeyStale:        {connect.CodeFailedPrecondition, http.StatusUnprocessableEntity, rpcRejected, "Sealed with an old key", 0},
+	ReasonCiphertextInvalid:    {connect.CodeInvalidArgument, http.StatusUnprocessableEntity, rpcRejected, "Ciphertext invalid", 0},
+	ReasonDecryptFailed:        {connect.CodeFailedPrecondition, http.StatusUnprocessableEntity, rpcRejected, "Ciphertext opens to nothing", 0},
+	ReasonContentInvalid:       {connect.CodeFailedPrecondition, http.StatusUnprocessableEntity, rpcRejected, "Sealed content does not fit its envelope", 0},
 	ReasonExpired:              {connect.CodeFailedPrecondition, http.StatusUnprocessableEntity, rpcRejected, "Expired", 0},
 	ReasonTooFarAhead:          {connect.CodeFailedPrecondition, http.StatusUnprocessableEntity, rpcRejected, "Valid for too long", 0},
 	ReasonBusy:                 {connect.CodeResourceExhausted, http.StatusTooManyRequests, rpcLimit, "The node is busy", busyRetry},

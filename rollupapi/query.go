@@ -8,6 +8,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/crypto/seal"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
@@ -38,7 +39,7 @@ func (s *Server) transaction(id crypto.Digest) (*pb.GetResponse, error) {
 	if r.refused != nil {
 		answer.Error = r.refused.info()
 	}
-	if r.state != pb.State_STATE_COMMITTED {
+	if !placedState(r.state) {
 		return answer, nil
 	}
 	answer.Commit, answer.Index = uint64(r.at.Commit), r.at.Index
@@ -53,7 +54,24 @@ func (s *Server) transaction(id crypto.Digest) (*pb.GetResponse, error) {
 		}
 		answer.Kind, answer.Namespace = pb.Kind(item.Kind), uint64(item.Namespace)
 	}
+	if answer.Kind == pb.Kind_KIND_SEALED {
+		return answer, s.tellReveal(answer, &r)
+	}
 	return answer, nil
+}
+
+// tellReveal puts into the status of a committed sealed item what its opening came to or waits for.
+func (s *Server) tellReveal(answer *pb.GetResponse, r *result) error {
+	if err := s.reveal(r); err != nil {
+		return err
+	}
+	if answer.State = r.state; r.refused != nil {
+		answer.Error = r.refused.info()
+	}
+	if r.state == pb.State_STATE_COMMITTED {
+		answer.Reveal = s.revealProgress(r.at.Commit)
+	}
+	return nil
 }
 
 // reads is the Connect service Read.
@@ -131,9 +149,11 @@ func (s *Server) info() *pb.GetInfoResponse {
 			BundleLegs: dag.MaxBundleLegs, BundleNamespaces: dag.MaxBundleNamespaces,
 			RangeItems: maxRangeItems, RangeBytes: maxRangeBytes, RangeCommits: maxRangeCommits,
 			StreamNamespaces: maxNamespaces, Streams: uint32(cap(s.streams)), ValidityWindow: dag.ValidityWindow, RpcBatch: maxRPCBatch,
+			SubmitSealed: maxSubmitSealed, CiphertextBytes: seal.MaxCiphertextSize,
 		},
-		Features:   []string{"submit", "bundle", "status", "range", "stream", "sse", "eth_rpc"},
+		Features:   []string{"submit", "bundle", "sealed", "status", "range", "stream", "sse", "eth_rpc"},
 		Watermarks: s.watermarks(),
+		Sealing:    s.keyGeneration(),
 	}
 }
 
@@ -142,7 +162,7 @@ func (s *Server) networkInfo() *pb.GetNetworkResponse {
 	m := &pb.GetNetworkResponse{NetworkId: s.network.String(), Chain: s.backend.Chain, Epoch: uint64(c.Epoch()), Watermarks: s.watermarks()}
 	for i := range c.Size() {
 		v := c.Validator(dag.Author(i))
-		m.Validators = append(m.Validators, &pb.ValidatorInfo{Author: dag.Author(i).String(), Name: v.Name, Identity: v.Identity.String()})
+		m.Validators = append(m.Validators, &pb.ValidatorInfo{Author: dag.Author(i).String(), Name: v.Name, Identity: v.Identity.String(), Kem: v.KEM.String()})
 	}
 	for _, r := range s.backend.Registry.All() {
 		m.Namespaces = append(m.Namespaces, &pb.NamespaceInfo{
@@ -192,10 +212,20 @@ func (s *Server) readRange(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	rd := &reader{history: s.backend.History, watcher: s.backend.Watcher, scope: sc}
-	if rd.at, err = s.start(sc, r.GetCursor(), cursorGenesis); err != nil {
+	at, err := s.start(sc, r.GetCursor(), cursorGenesis)
+	if err != nil {
 		return nil, err
 	}
+	state, err := minState(r.GetMinState(), pb.MinState_MIN_STATE_REVEALED)
+	if err != nil {
+		return nil, err
+	}
+	return s.fillRange(s.newReader(sc, at, state), r)
+}
+
+// fillRange reads on with rd.
+func (s *Server) fillRange(rd *reader, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	opened := 0
 	most, room := limitOr(r.GetMaxItems(), maxRangeItems), limitOr(r.GetMaxBytes(), maxRangeBytes)
 	answer := &pb.RangeResponse{Watermarks: s.watermarks()}
 	for range maxRangeCommits {
@@ -209,16 +239,22 @@ func (s *Server) readRange(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 		}
 		for _, p := range items {
 			room -= len(p.item.Raw)
-			if len(answer.Items) == most || (room < 0 && len(answer.Items) > 0) {
+			if len(answer.Items) == most || opened == maxRangeOpened || (room < 0 && len(answer.Items) > 0) {
 				answer.NextCursor, answer.More = s.cursor(rd), true
 				return answer, nil
 			}
+			if p.outcome != nil {
+				if err := s.open(&p, Location{commit.Index, p.index}); err != nil {
+					return nil, err
+				}
+				opened++
+			}
 			rd.at = position{commit.Index, p.index}
-			answer.Items = append(answer.Items, s.item(commit, p, sc))
+			answer.Items = append(answer.Items, s.item(commit, p, rd.scope))
 		}
 		rd.at = after(commit.Index)
 	}
-	answer.NextCursor, answer.More = s.cursor(rd), rd.at.commit < s.backend.History.Heads().Committed
+	answer.NextCursor, answer.More = s.cursor(rd), rd.at.commit < rd.head(s.backend.History.Heads())
 	return answer, nil
 }
 

@@ -7,6 +7,8 @@ import (
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/reveal"
+	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
 // scope is the namespaces that a reader asked for, ascending and without repetition; none means all.
@@ -34,7 +36,7 @@ func (s scope) holds(item *dag.Item) bool {
 	if len(s) == 0 {
 		return true
 	}
-	if item.Kind != dag.KindBundle {
+	if item.Kind == dag.KindTransaction {
 		return slices.Contains(s, item.Namespace)
 	}
 	return slices.ContainsFunc(item.Namespaces(), func(ns dag.Namespace) bool { return slices.Contains(s, ns) })
@@ -44,6 +46,7 @@ func (s scope) holds(item *dag.Item) bool {
 type reader struct {
 	history History
 	watcher Watcher
+	reveals Reveals // nil for a reader that takes commits before they are revealed
 	scope   scope
 	at      position
 
@@ -51,27 +54,40 @@ type reader struct {
 	ahead []dag.CommitIndex
 }
 
-// placed is one item with its index in its commit.
+// placed is one item with its index in its commit. Of a sealed item that is read at REVEALED the outcome
+// is there, and its legs once Server.open was called.
 type placed struct {
-	index uint32
-	item  *dag.Item
+	index   uint32
+	item    *dag.Item
+	outcome *reveal.Outcome
+	legs    []dag.Leg
+}
+
+// head is up to where this reader reads.
+func (r *reader) head(h Heads) dag.CommitIndex {
+	if r.reveals != nil {
+		return h.Revealed
+	}
+	return h.Committed
 }
 
 // next reads the next commit that has something for the scope and was not read to its end, with
 // its items behind the position; the caller sets at to what it has used. At the head it gives nil,
-// and at has moved to the head. It reads up to the head of its beginning. Errors may be Refusals.
+// and at has moved to the head, unless it stood behind it: what is committed need not be revealed. It reads
+// up to the head of its beginning. Errors may be Refusals.
 func (r *reader) next() (*ordering.Commit, []placed, error) {
 	heads := r.history.Heads()
 	if err := reachable(heads, r.at); err != nil {
 		return nil, nil, err
 	}
-	index, err := r.nextIndex(heads.Committed)
+	head := r.head(heads)
+	index, err := r.nextIndex(head)
 	if err != nil {
 		return nil, nil, err
 	}
 	if index == 0 {
-		if r.at.commit < heads.Committed {
-			r.at = after(heads.Committed)
+		if r.at.commit < head {
+			r.at = after(head)
 		}
 		return nil, nil, nil
 	}
@@ -88,19 +104,18 @@ func (r *reader) next() (*ordering.Commit, []placed, error) {
 
 // nextIndex is the commit to read next, at most head; 0 for none.
 func (r *reader) nextIndex(head dag.CommitIndex) (dag.CommitIndex, error) {
-	if r.at.index != endOfCommit {
+	switch {
+	case r.at.index != endOfCommit && r.at.commit <= head:
 		return r.at.commit, nil
-	}
-	if len(r.scope) == 0 {
-		if r.at.commit >= head {
-			return 0, nil
-		}
+	case r.at.commit >= head:
+		return 0, nil
+	case len(r.scope) == 0:
 		return r.at.commit + 1, nil
 	}
 	for len(r.ahead) > 0 && r.ahead[0] <= r.at.commit {
 		r.ahead = r.ahead[1:]
 	}
-	if len(r.ahead) == 0 && r.at.commit < head {
+	if len(r.ahead) == 0 {
 		if err := r.look(); err != nil {
 			return 0, err
 		}
@@ -152,10 +167,39 @@ func (r *reader) items(commit *ordering.Commit) ([]placed, error) {
 			return nil, err
 		}
 		if r.scope.holds(item) {
-			out = append(out, placed{uint32(i), item})
+			out = append(out, placed{index: uint32(i), item: item})
 		}
 	}
-	return out, nil
+	if r.reveals == nil {
+		return out, nil
+	}
+	return out, r.outcomes(commit, out)
+}
+
+// outcomes fills in what became of the sealed ones of a revealed commit's items.
+func (r *reader) outcomes(commit *ordering.Commit, items []placed) error {
+	var record *reveal.Record
+	for i := range items {
+		if items[i].item.Kind != dag.KindSealed {
+			continue
+		}
+		if record == nil {
+			found, ok, err := r.reveals.Reveal(commit.Index)
+			if err != nil {
+				return fmt.Errorf("read reveal of commit %d: %w", commit.Index, err)
+			}
+			if !ok {
+				return reachableOr(r.history.Heads(), r.at, commit.Index)
+			}
+			record = found
+		}
+		outcome, ok := record.Find(items[i].index)
+		if !ok {
+			return fmt.Errorf("the reveal of commit %d lacks item %d", commit.Index, items[i].index)
+		}
+		items[i].outcome = &outcome
+	}
+	return nil
 }
 
 // acceptedItem finds the item of an accepted position in the commit's bodies.
@@ -210,4 +254,37 @@ func (s *Server) start(sc scope, text, without string) (position, error) {
 		return position{}, err
 	}
 	return at, reachable(heads, at)
+}
+
+// newReader is a reader of commits that have come as far as state says.
+func (s *Server) newReader(sc scope, at position, state pb.MinState) *reader {
+	r := &reader{history: s.backend.History, watcher: s.backend.Watcher, scope: sc, at: at}
+	if state == pb.MinState_MIN_STATE_REVEALED {
+		r.reveals = s.backend.Reveals
+	}
+	return r
+}
+
+// minState is what a client asks for, or what is taken if it does not say.
+func minState(asked, without pb.MinState) (pb.MinState, error) {
+	switch asked {
+	case pb.MinState_MIN_STATE_UNSPECIFIED:
+		return without, nil
+	case pb.MinState_MIN_STATE_COMMITTED, pb.MinState_MIN_STATE_REVEALED:
+		return asked, nil
+	}
+	return 0, refuse(ReasonRequestMalformed, "min_state %d is none of COMMITTED, REVEALED", asked).at("min_state")
+}
+
+// parseMinState reads the word of a min_state; none leaves it open.
+func parseMinState(word string) (pb.MinState, error) {
+	switch strings.ToUpper(word) {
+	case "":
+		return pb.MinState_MIN_STATE_UNSPECIFIED, nil
+	case "COMMITTED":
+		return pb.MinState_MIN_STATE_COMMITTED, nil
+	case "REVEALED":
+		return pb.MinState_MIN_STATE_REVEALED, nil
+	}
+	return 0, refuse(ReasonRequestMalformed, "min_state %q is none of committed, revealed", clip(word)).at("min_state")
 }

@@ -32,13 +32,8 @@ type submitJSON struct {
 // parseSubmit reads the body of POST /v1/submit. Errors are Refusals.
 func (s *Server) parseSubmit(raw []byte) (*Submission, waitFor, error) {
 	var body submitJSON
-	strict := json.NewDecoder(bytes.NewReader(raw))
-	strict.DisallowUnknownFields()
-	if err := strict.Decode(&body); err != nil {
-		return nil, waitFor{}, refuse(ReasonRequestMalformed, "body: %s", clip(err.Error()))
-	}
-	if strict.More() {
-		return nil, waitFor{}, refuse(ReasonRequestMalformed, "body: something follows the JSON object")
+	if err := strictly(raw, &body); err != nil {
+		return nil, waitFor{}, err
 	}
 	if body.Payload != nil && body.Payloads != nil || body.Signature != nil && body.Signatures != nil {
 		return nil, waitFor{}, refuse(ReasonRequestMalformed, "give one of payload and payloads, and one of signature and signatures")
@@ -69,6 +64,19 @@ func (s *Server) parseSubmit(raw []byte) (*Submission, waitFor, error) {
 		sub.Signatures = append(sub.Signatures, sig)
 	}
 	return sub, w, nil
+}
+
+// strictly reads one JSON object whose fields are all known. Errors are Refusals.
+func strictly(raw []byte, into any) error {
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(into); err != nil {
+		return refuse(ReasonRequestMalformed, "body: %s", clip(err.Error()))
+	}
+	if strict.More() {
+		return refuse(ReasonRequestMalformed, "body: something follows the JSON object")
+	}
+	return nil
 }
 
 func (s *Server) restSubmit(w http.ResponseWriter, r *http.Request) error {
@@ -266,6 +274,9 @@ func (s *Server) restRange(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ask.MaxItems = uint32(limit)
+	if ask.MinState, err = parseMinState(q.Get("min_state")); err != nil {
+		return err
+	}
 	answer, err := s.readRange(ask)
 	if err != nil {
 		return fmt.Errorf("read range: %w", err)

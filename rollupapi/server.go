@@ -44,6 +44,7 @@ type Server struct {
 	admission *Admission
 	tracker   *tracker
 	hashes    *hashes
+	openings  *openings
 	log       *slog.Logger
 	streams   chan struct{} // one token per stream being served
 	patience  time.Duration // writeTimeout
@@ -64,7 +65,7 @@ func New(c Config) *Server {
 		c.Streams = defaultStreams
 	}
 	s := &Server{
-		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(),
+		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(), openings: newOpenings(),
 		log: c.Logger, streams: make(chan struct{}, c.Streams), patience: writeTimeout,
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
@@ -137,6 +138,8 @@ func (s *Server) handler() http.Handler {
 		"POST /v1/namespaces/{namespace}/transactions": s.restSubmitRaw,
 		"GET /v1/namespaces/{namespace}/transactions":  s.restRange,
 		"GET /v1/transactions/{id}":                    s.restTransaction,
+		"POST /v1/submit/sealed":                       s.restSubmitSealed,
+		"GET /v1/encryption-key":                       s.restEncryptionKey,
 		"GET /v1/status":                               s.restStatus,
 		"GET /v1/network":                              s.restNetwork,
 		"GET /v1/info":                                 s.restInfo,

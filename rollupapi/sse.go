@@ -31,7 +31,7 @@ func (s *Server) restStream(w http.ResponseWriter, r *http.Request) error {
 }
 
 // streamAsked reads the query: namespace (repeated, an id, a name or all), cursor, content,
-// heartbeat_ms. A Last-Event-ID goes before the cursor, which is where the first connection began.
+// min_state, heartbeat_ms. A Last-Event-ID goes before the cursor, which is where the first connection began.
 func (s *Server) streamAsked(r *http.Request) (*pb.StreamRequest, error) {
 	q := r.URL.Query()
 	ask := &pb.StreamRequest{Cursor: q.Get("cursor")}
@@ -59,6 +59,10 @@ func (s *Server) streamAsked(r *http.Request) (*pb.StreamRequest, error) {
 		}
 		ask.Content = pb.Content(content)
 	}
+	var err error
+	if ask.MinState, err = parseMinState(q.Get("min_state")); err != nil {
+		return nil, err
+	}
 	beat, err := queryNumber(q, "heartbeat_ms", 32)
 	ask.HeartbeatMs = uint32(beat)
 	return ask, err
@@ -79,7 +83,7 @@ func (e *eventSink) items(c *ordering.Commit, items []placed) error {
 		cursor := encodeCursor(e.server.network, e.options.scope, position{c.Index, p.index})
 		var body any
 		if e.options.content == pb.Content_CONTENT_IDS {
-			body = idJSON{uint64(c.Index), p.index, p.item.ID.String(), uint64(p.item.Namespace)}
+			body = idJSON{uint64(c.Index), p.index, p.item.ID.String(), uint64(p.item.Namespace), kindName(pb.Kind(p.item.Kind)), verdictName(p.verdict())}
 		} else {
 			body = newItemJSON(e.server.item(c, p, e.options.scope))
 		}
@@ -94,6 +98,8 @@ type idJSON struct {
 	Index     uint32 `json:"index"`
 	TxID      string `json:"tx_id"`
 	Namespace uint64 `json:"namespace"`
+	Kind      string `json:"kind"`
+	Verdict   string `json:"verdict,omitempty"`
 }
 
 func (e *eventSink) commit(c *ordering.Commit) error {

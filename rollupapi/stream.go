@@ -18,6 +18,7 @@ type streamOptions struct {
 	scope     scope
 	start     position
 	content   pb.Content
+	state     pb.MinState
 	heartbeat time.Duration
 }
 
@@ -44,6 +45,13 @@ func (s *Server) streamOptions(r *pb.StreamRequest) (streamOptions, error) {
 	case o.content == pb.Content_CONTENT_UNSPECIFIED:
 		o.content = pb.Content_CONTENT_ITEMS
 	}
+	without := pb.MinState_MIN_STATE_COMMITTED
+	if o.content == pb.Content_CONTENT_ITEMS {
+		without = pb.MinState_MIN_STATE_REVEALED
+	}
+	if o.state, err = minState(r.GetMinState(), without); err != nil {
+		return o, err
+	}
 	if ms := r.GetHeartbeatMs(); ms > 0 {
 		o.heartbeat = min(max(time.Duration(ms)*time.Millisecond, shortestBeat), longestBeat)
 	}
@@ -59,7 +67,7 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 	default:
 		return over(ReasonBusy, cap(s.streams), "%d streams are being served, which is the limit", cap(s.streams))
 	}
-	r := &reader{history: s.backend.History, watcher: s.backend.Watcher, scope: o.scope, at: o.start}
+	r := s.newReader(o.scope, o.start, o.state)
 	if err := out.watermark(r.at); err != nil { // at once, so that the reader knows that it is connected
 		return nil
 	}
@@ -77,7 +85,7 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 		}
 		if left := o.heartbeat - time.Since(quietSince); left > 0 {
 			wait, cancel := context.WithTimeout(ctx, left)
-			_, err := s.backend.Watcher.Wait(wait, r.at.commit)
+			err := s.awaitMore(wait, r)
 			cancel()
 			if err != nil && wait.Err() == nil {
 				return fmt.Errorf("wait for a commit: %w", err)
@@ -93,6 +101,20 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 	}
 }
 
+// awaitMore waits until a reader that has read to its head may go on.
+func (s *Server) awaitMore(ctx context.Context, r *reader) error {
+	if r.reveals == nil {
+		_, err := s.backend.Watcher.Wait(ctx, r.at.commit)
+		return err
+	}
+	read := r.at.commit
+	if r.at.index != endOfCommit { // the rest of a commit that is not revealed yet
+		read--
+	}
+	_, err := s.backend.Reveals.WaitRevealed(ctx, read)
+	return err
+}
+
 // errReaderGone ends a stream whose reader has left or is too slow. Nobody is left to be told.
 var errReaderGone = errors.New("reader gone")
 
@@ -105,6 +127,13 @@ func (s *Server) streamToHead(ctx context.Context, r *reader, content pb.Content
 		commit, items, err := r.next()
 		if err != nil || commit == nil {
 			return sent, err
+		}
+		if content == pb.Content_CONTENT_ITEMS {
+			for i := range items {
+				if err := s.open(&items[i], Location{commit.Index, items[i].index}); err != nil {
+					return sent, err
+				}
+			}
 		}
 		if content != pb.Content_CONTENT_COMMITS {
 			for len(items) > 0 {

@@ -16,8 +16,8 @@ import (
 type result struct {
 	id      crypto.Digest
 	state   pb.State
-	at      Location // COMMITTED
-	refused *Refusal // REJECTED and EXPIRED
+	at      Location // COMMITTED, REVEALED and REVEAL_FAILED
+	refused *Refusal // REJECTED, EXPIRED and REVEAL_FAILED
 }
 
 // waitFor says how far items must have come before a call answers, and for how long it waits.
@@ -29,8 +29,8 @@ type waitFor struct {
 func newWait(state pb.Wait, timeoutMS uint32) (waitFor, error) {
 	w := waitFor{state: state, timeout: time.Duration(timeoutMS) * time.Millisecond}
 	switch {
-	case state < pb.Wait_WAIT_UNSPECIFIED || state > pb.Wait_WAIT_COMMITTED:
-		return w, refuse(ReasonRequestMalformed, "wait %d is none of NONE, INCLUDED, COMMITTED", state).at("wait")
+	case state < pb.Wait_WAIT_UNSPECIFIED || state > pb.Wait_WAIT_REVEALED:
+		return w, refuse(ReasonRequestMalformed, "wait %d is none of NONE, INCLUDED, COMMITTED, REVEALED", state).at("wait")
 	case state == pb.Wait_WAIT_UNSPECIFIED:
 		w.state = pb.Wait_WAIT_INCLUDED
 	}
@@ -83,37 +83,50 @@ func busyUnlessRefusal(err error) error {
 func (s *Server) submitAdmitted(ctx context.Context, admitted []Admitted, w waitFor) ([]result, error) {
 	results := make([]result, len(admitted))
 	places, err := s.fresh(admitted, results)
-	if err != nil || len(places) == 0 {
-		return results, err
+	if err != nil {
+		return nil, err
 	}
+	if len(places) > 0 {
+		if err := s.send(ctx, admitted, results, places, w); err != nil {
+			return nil, err
+		}
+	}
+	if w.state == pb.Wait_WAIT_REVEALED {
+		return results, s.awaitReveal(ctx, admitted, results)
+	}
+	return results, s.revealAll(admitted, results)
+}
+
+// send sends on the items at places, and waits as far as ctx and w say, at most until they are committed.
+func (s *Server) send(ctx context.Context, admitted []Admitted, results []result, places []int, w waitFor) error {
 	c := &call{items: make([]dag.Item, len(places)), done: make(chan struct{})}
 	for i, place := range places {
 		c.items[i] = admitted[place].Item
 		c.bytes += int64(len(c.items[i].Raw))
 	}
 	if err := s.begin(c); err != nil {
-		return nil, err
+		return err
 	}
 	if w.state == pb.Wait_WAIT_NONE {
-		return results, nil
+		return nil
 	}
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		return results, nil // RECEIVED, which is all that is known
+		return nil // RECEIVED, which is all that is known
 	}
 	if c.outcomes == nil {
-		return results, nil
+		return nil
 	}
 	for i, place := range places {
 		if err := s.applyOutcome(&results[place], &c.outcomes[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if w.state == pb.Wait_WAIT_COMMITTED {
-		return results, s.awaitCommit(ctx, results)
+	if w.state >= pb.Wait_WAIT_COMMITTED {
+		return s.awaitCommit(ctx, results)
 	}
-	return results, nil
+	return nil
 }
 
 // fresh fills in the results of all that need not be sent on, and lists the places of the rest,

@@ -8,8 +8,11 @@ import (
 	"testing"
 
 	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/crypto/dkg"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/keygen"
+	"github.com/dunlin-network/dunlin/ordering/reveal"
 	"github.com/dunlin-network/dunlin/rollupapi"
 )
 
@@ -39,7 +42,8 @@ type Chain struct {
 	pending  []dag.Item
 	submits  int
 	broken   error
-	grown    chan struct{} // closed and replaced when there is a new commit
+	grown    chan struct{} // closed and replaced when there is a new commit or reveal
+	sealing  sealing
 }
 
 // New returns an empty chain, the same for every test.
@@ -47,14 +51,19 @@ func New(t testing.TB) *Chain {
 	t.Helper()
 	network := crypto.Hash(crypto.DomainGenesis, []byte("apitest"))
 	c := &Chain{places: map[crypto.Digest]rollupapi.Location{}, byName: map[dag.Namespace][]dag.CommitIndex{}, grown: make(chan struct{})}
+	c.sealing.records, c.sealing.status = map[dag.CommitIndex]*reveal.Record{}, keygen.Status{Phase: keygen.Dealing, Key: 1}
 	var validators []dag.Validator
 	for i := range dag.MinCommittee {
 		key, err := crypto.NewIdentityKey(append(make([]byte, crypto.SeedSize-1), byte(i+1)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.keys = append(c.keys, key)
-		validators = append(validators, dag.Validator{Name: fmt.Sprintf("v%d", i), Identity: key.Public()})
+		kem, err := crypto.NewKEMKey(append([]byte{byte(i + 1)}, make([]byte, crypto.KEMSecretSize-1)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.keys, c.sealing.members = append(c.keys, key), append(c.sealing.members, kem)
+		validators = append(validators, dag.Validator{Name: fmt.Sprintf("v%d", i), Identity: key.Public(), KEM: kem.Public()})
 	}
 	var err error
 	if c.Committee, err = dag.NewCommittee(network, 1, validators); err != nil {
@@ -143,13 +152,9 @@ func (c *Chain) Commit(t testing.TB, blocks ...[]dag.Item) *ordering.Commit {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := dag.CommitIndex(len(c.commits)) + 1
-	commit := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: n, Epoch: 1, Round: dag.Round(n), Time: 1_700_000_000_000 + uint64(n)}}
-	if n > 1 {
-		commit.Previous = c.commits[n-2].Digest
-	}
+	commit := c.next()
 	for author, items := range blocks {
-		commit.Bodies = append(commit.Bodies, c.seal(t, dag.Author(author), uint64(n), items))
+		commit.Bodies = append(commit.Bodies, c.block(t, dag.Block{Author: dag.Author(author), Time: uint64(commit.Index), Items: items}))
 		commit.Blocks = append(commit.Blocks, commit.Bodies[author].Ref())
 		for i := range items {
 			commit.Accepted = append(commit.Accepted, ordering.Accepted{
@@ -158,6 +163,31 @@ func (c *Chain) Commit(t testing.TB, blocks ...[]dag.Item) *ordering.Commit {
 		}
 	}
 	c.append(commit)
+	return commit
+}
+
+// commitDeals adds a commit with a deal of each validator.
+func (c *Chain) commitDeals(t testing.TB, deals []*dkg.Deal) *ordering.Commit {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	commit := c.next()
+	for author, deal := range deals {
+		message := dag.SystemMessage{Kind: keygen.KindDeal, Payload: deal.Bytes()}
+		body := c.block(t, dag.Block{Author: dag.Author(author), Time: uint64(commit.Index), System: []dag.SystemMessage{message}})
+		commit.Bodies, commit.Blocks = append(commit.Bodies, body), append(commit.Blocks, body.Ref())
+	}
+	c.append(commit)
+	return commit
+}
+
+// next is the beginning of the next commit.
+func (c *Chain) next() *ordering.Commit {
+	n := dag.CommitIndex(len(c.commits)) + 1
+	commit := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: n, Epoch: 1, Round: dag.Round(n), Time: 1_700_000_000_000 + uint64(n)}}
+	if n > 1 {
+		commit.Previous = c.commits[n-2].Digest
+	}
 	return commit
 }
 
@@ -174,14 +204,15 @@ func (c *Chain) Drop(t testing.TB, reason ordering.DropReason, items ...dag.Item
 	c.append(commit)
 }
 
-func (c *Chain) seal(t testing.TB, author dag.Author, time uint64, items []dag.Item) *dag.Verified {
-	parents := []dag.Ref{c.Committee.Genesis(author)}
+// block is a signed block of the first round with the content that is given.
+func (c *Chain) block(t testing.TB, content dag.Block) *dag.Verified {
+	content.Epoch, content.Round, content.Parents = 1, 1, []dag.Ref{c.Committee.Genesis(content.Author)}
 	for i := range c.Committee.Size() {
-		if dag.Author(i) != author {
-			parents = append(parents, c.Committee.Genesis(dag.Author(i)))
+		if dag.Author(i) != content.Author {
+			content.Parents = append(content.Parents, c.Committee.Genesis(dag.Author(i)))
 		}
 	}
-	b, err := dag.Seal(c.Committee, dag.Block{Epoch: 1, Round: 1, Author: author, Time: time, Parents: parents, Items: items}, c.keys[author])
+	b, err := dag.Seal(c.Committee, content, c.keys[content.Author])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,6 +231,12 @@ func (c *Chain) append(commit *ordering.Commit) {
 			}
 		}
 	}
+	c.advance()
+	c.ring()
+}
+
+// ring wakes everybody who waits.
+func (c *Chain) ring() {
 	close(c.grown)
 	c.grown = make(chan struct{})
 }
@@ -208,7 +245,7 @@ func (c *Chain) append(commit *ordering.Commit) {
 func (c *Chain) Heads() rollupapi.Heads {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return rollupapi.Heads{Committed: dag.CommitIndex(len(c.commits)), Revealed: dag.CommitIndex(len(c.commits)), Earliest: c.earliest, Epoch: 1}
+	return rollupapi.Heads{Committed: dag.CommitIndex(len(c.commits)), Revealed: c.sealing.revealed, Earliest: c.earliest, Epoch: 1}
 }
 
 // read is the commit with an index.

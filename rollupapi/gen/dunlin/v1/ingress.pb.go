@@ -218,9 +218,9 @@ type SubmitResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	TxId          []byte                 `protobuf:"bytes,1,opt,name=tx_id,json=txId,proto3" json:"tx_id,omitempty"` // empty if the transaction was refused before it had one
 	State         State                  `protobuf:"varint,2,opt,name=state,proto3,enum=dunlin.v1.State" json:"state,omitempty"`
-	Commit        uint64                 `protobuf:"varint,3,opt,name=commit,proto3" json:"commit,omitempty"` // COMMITTED: where
-	Index         uint32                 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`   // COMMITTED: place within the commit
-	Error         *ErrorInfo             `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`    // REJECTED and EXPIRED: why
+	Commit        uint64                 `protobuf:"varint,3,opt,name=commit,proto3" json:"commit,omitempty"` // COMMITTED, REVEALED, REVEAL_FAILED: where
+	Index         uint32                 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`   // place within the commit
+	Error         *ErrorInfo             `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`    // REJECTED, EXPIRED and REVEAL_FAILED: why
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -434,6 +434,619 @@ func (x *SubmitBundleResponse) GetWatermarks() *Watermarks {
 	return nil
 }
 
+// SealedItem is one ciphertext with what stays readable around it. The ciphertext is bound to all of it
+// but the signature: under any other envelope it is refused with CIPHERTEXT_INVALID.
+type SealedItem struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Namespaces       []uint64               `protobuf:"varint,1,rep,packed,name=namespaces,proto3" json:"namespaces,omitempty"`                                // of the content's legs, in order of first mention
+	Ciphertext       []byte                 `protobuf:"bytes,2,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`                                        // of the content: number of legs 1, per leg namespace 8, length 4, payload; big-endian
+	ValidUntilCommit uint64                 `protobuf:"varint,3,opt,name=valid_until_commit,json=validUntilCommit,proto3" json:"valid_until_commit,omitempty"` // the last commit that may hold it; needed
+	Sender           []byte                 `protobuf:"bytes,4,opt,name=sender,proto3" json:"sender,omitempty"`                                                // needed, with signature, if a namespace is of scheme ed25519
+	Signature        []byte                 `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SealedItem) Reset() {
+	*x = SealedItem{}
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealedItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealedItem) ProtoMessage() {}
+
+func (x *SealedItem) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealedItem.ProtoReflect.Descriptor instead.
+func (*SealedItem) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_ingress_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SealedItem) GetNamespaces() []uint64 {
+	if x != nil {
+		return x.Namespaces
+	}
+	return nil
+}
+
+func (x *SealedItem) GetCiphertext() []byte {
+	if x != nil {
+		return x.Ciphertext
+	}
+	return nil
+}
+
+func (x *SealedItem) GetValidUntilCommit() uint64 {
+	if x != nil {
+		return x.ValidUntilCommit
+	}
+	return 0
+}
+
+func (x *SealedItem) GetSender() []byte {
+	if x != nil {
+		return x.Sender
+	}
+	return nil
+}
+
+func (x *SealedItem) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+type SubmitSealedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*SealedItem          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	Wait          Wait                   `protobuf:"varint,2,opt,name=wait,proto3,enum=dunlin.v1.Wait" json:"wait,omitempty"`
+	TimeoutMs     uint32                 `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"` // as in Submit
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitSealedRequest) Reset() {
+	*x = SubmitSealedRequest{}
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitSealedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitSealedRequest) ProtoMessage() {}
+
+func (x *SubmitSealedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitSealedRequest.ProtoReflect.Descriptor instead.
+func (*SubmitSealedRequest) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_ingress_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SubmitSealedRequest) GetItems() []*SealedItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *SubmitSealedRequest) GetWait() Wait {
+	if x != nil {
+		return x.Wait
+	}
+	return Wait_WAIT_UNSPECIFIED
+}
+
+func (x *SubmitSealedRequest) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
+type SubmitSealedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*SubmitResult        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"` // one per item, in their order
+	Watermarks    *Watermarks            `protobuf:"bytes,2,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitSealedResponse) Reset() {
+	*x = SubmitSealedResponse{}
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitSealedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitSealedResponse) ProtoMessage() {}
+
+func (x *SubmitSealedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitSealedResponse.ProtoReflect.Descriptor instead.
+func (*SubmitSealedResponse) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_ingress_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SubmitSealedResponse) GetItems() []*SubmitResult {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *SubmitSealedResponse) GetWatermarks() *Watermarks {
+	if x != nil {
+		return x.Watermarks
+	}
+	return nil
+}
+
+type GetEncryptionKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         uint64                 `protobuf:"varint,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`             // 0 for the key that serves; older ones check what was opened under them
+	WithDeals     bool                   `protobuf:"varint,2,opt,name=with_deals,json=withDeals,proto3" json:"with_deals,omitempty"` // the origins carry the deals themselves
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEncryptionKeyRequest) Reset() {
+	*x = GetEncryptionKeyRequest{}
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEncryptionKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEncryptionKeyRequest) ProtoMessage() {}
+
+func (x *GetEncryptionKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEncryptionKeyRequest.ProtoReflect.Descriptor instead.
+func (*GetEncryptionKeyRequest) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_ingress_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetEncryptionKeyRequest) GetKeyId() uint64 {
+	if x != nil {
+		return x.KeyId
+	}
+	return 0
+}
+
+func (x *GetEncryptionKeyRequest) GetWithDeals() bool {
+	if x != nil {
+		return x.WithDeals
+	}
+	return false
+}
+
+type GetEncryptionKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           *EncryptionKey         `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Generation    *KeyGeneration         `protobuf:"bytes,2,opt,name=generation,proto3" json:"generation,omitempty"` // where the key generation stands now; a further key may be in the making
+	Watermarks    *Watermarks            `protobuf:"bytes,3,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEncryptionKeyResponse) Reset() {
+	*x = GetEncryptionKeyResponse{}
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEncryptionKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEncryptionKeyResponse) ProtoMessage() {}
+
+func (x *GetEncryptionKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEncryptionKeyResponse.ProtoReflect.Descriptor instead.
+func (*GetEncryptionKeyResponse) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_ingress_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetEncryptionKeyResponse) GetKey() *EncryptionKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *GetEncryptionKeyResponse) GetGeneration() *KeyGeneration {
+	if x != nil {
+		return x.Generation
+	}
+	return nil
+}
+
+func (x *GetEncryptionKeyResponse) GetWatermarks() *Watermarks {
+	if x != nil {
+		return x.Watermarks
+	}
+	return nil
+}
+
+// EncryptionKey is a key that the committee made together and nobody holds.
+type EncryptionKey struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Scheme           string                 `protobuf:"bytes,1,opt,name=scheme,proto3" json:"scheme,omitempty"` // TDH2-RISTRETTO255
+	KeyId            uint64                 `protobuf:"varint,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Key              []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`                                                      // h, 32 bytes
+	Threshold        uint32                 `protobuf:"varint,4,opt,name=threshold,proto3" json:"threshold,omitempty"`                                         // so many validators' shares open a ciphertext
+	Validators       uint32                 `protobuf:"varint,5,opt,name=validators,proto3" json:"validators,omitempty"`                                       // n
+	PublicShares     [][]byte               `protobuf:"bytes,6,rep,name=public_shares,json=publicShares,proto3" json:"public_shares,omitempty"`                // Y, by validator, 32 bytes each
+	ValidFromCommit  uint64                 `protobuf:"varint,7,opt,name=valid_from_commit,json=validFromCommit,proto3" json:"valid_from_commit,omitempty"`    // what is sealed with the key is good from this commit on,
+	ValidUntilCommit uint64                 `protobuf:"varint,8,opt,name=valid_until_commit,json=validUntilCommit,proto3" json:"valid_until_commit,omitempty"` // to this one; 0 while the key serves
+	Attempt          uint32                 `protobuf:"varint,9,opt,name=attempt,proto3" json:"attempt,omitempty"`                                             // of the key generation that made it
+	NetworkId        string                 `protobuf:"bytes,10,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`                        // hex; ciphertexts are bound to it
+	Origins          []*KeyOrigin           `protobuf:"bytes,11,rep,name=origins,proto3" json:"origins,omitempty"`                                             // the key is the product of their first commitments
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *EncryptionKey) Reset() {
+	*x = EncryptionKey{}
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncryptionKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncryptionKey) ProtoMessage() {}
+
+func (x *EncryptionKey) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncryptionKey.ProtoReflect.Descriptor instead.
+func (*EncryptionKey) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_ingress_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *EncryptionKey) GetScheme() string {
+	if x != nil {
+		return x.Scheme
+	}
+	return ""
+}
+
+func (x *EncryptionKey) GetKeyId() uint64 {
+	if x != nil {
+		return x.KeyId
+	}
+	return 0
+}
+
+func (x *EncryptionKey) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *EncryptionKey) GetThreshold() uint32 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *EncryptionKey) GetValidators() uint32 {
+	if x != nil {
+		return x.Validators
+	}
+	return 0
+}
+
+func (x *EncryptionKey) GetPublicShares() [][]byte {
+	if x != nil {
+		return x.PublicShares
+	}
+	return nil
+}
+
+func (x *EncryptionKey) GetValidFromCommit() uint64 {
+	if x != nil {
+		return x.ValidFromCommit
+	}
+	return 0
+}
+
+func (x *EncryptionKey) GetValidUntilCommit() uint64 {
+	if x != nil {
+		return x.ValidUntilCommit
+	}
+	return 0
+}
+
+func (x *EncryptionKey) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *EncryptionKey) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *EncryptionKey) GetOrigins() []*KeyOrigin {
+	if x != nil {
+		return x.Origins
+	}
+	return nil
+}
+
+// KeyOrigin is one of the deals that a key is made of.
+type KeyOrigin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dealer        string                 `protobuf:"bytes,1,opt,name=dealer,proto3" json:"dealer,omitempty"`  // A, B, ...
+	Commit        uint64                 `protobuf:"varint,2,opt,name=commit,proto3" json:"commit,omitempty"` // the commit that brought it into the order
+	Digest        []byte                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	Deal          []byte                 `protobuf:"bytes,4,opt,name=deal,proto3" json:"deal,omitempty"` // only if asked for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyOrigin) Reset() {
+	*x = KeyOrigin{}
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyOrigin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyOrigin) ProtoMessage() {}
+
+func (x *KeyOrigin) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyOrigin.ProtoReflect.Descriptor instead.
+func (*KeyOrigin) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_ingress_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *KeyOrigin) GetDealer() string {
+	if x != nil {
+		return x.Dealer
+	}
+	return ""
+}
+
+func (x *KeyOrigin) GetCommit() uint64 {
+	if x != nil {
+		return x.Commit
+	}
+	return 0
+}
+
+func (x *KeyOrigin) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *KeyOrigin) GetDeal() []byte {
+	if x != nil {
+		return x.Deal
+	}
+	return nil
+}
+
+// KeyGeneration is where the making of a key stands, or of the last one that was made.
+type KeyGeneration struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Phase          string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`               // DEALING, ACKNOWLEDGING or READY
+	KeyId          uint64                 `protobuf:"varint,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"` // that is being made, or serves
+	Attempt        uint32                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Deals          uint32                 `protobuf:"varint,4,opt,name=deals,proto3" json:"deals,omitempty"` // good ones, of validators
+	Acks           uint32                 `protobuf:"varint,5,opt,name=acks,proto3" json:"acks,omitempty"`
+	Validators     uint32                 `protobuf:"varint,6,opt,name=validators,proto3" json:"validators,omitempty"`                               // n
+	DeadlineCommit uint64                 `protobuf:"varint,7,opt,name=deadline_commit,json=deadlineCommit,proto3" json:"deadline_commit,omitempty"` // when the present window closes at the latest; 0 where none runs
+	Excluded       []string               `protobuf:"bytes,8,rep,name=excluded,proto3" json:"excluded,omitempty"`                                    // proven to cheat
+	Flagged        []string               `protobuf:"bytes,9,rep,name=flagged,proto3" json:"flagged,omitempty"`                                      // complained falsely
+	ServingKeyId   uint64                 `protobuf:"varint,10,opt,name=serving_key_id,json=servingKeyId,proto3" json:"serving_key_id,omitempty"`    // 0 for none yet
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *KeyGeneration) Reset() {
+	*x = KeyGeneration{}
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyGeneration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyGeneration) ProtoMessage() {}
+
+func (x *KeyGeneration) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_ingress_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyGeneration.ProtoReflect.Descriptor instead.
+func (*KeyGeneration) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_ingress_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *KeyGeneration) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *KeyGeneration) GetKeyId() uint64 {
+	if x != nil {
+		return x.KeyId
+	}
+	return 0
+}
+
+func (x *KeyGeneration) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *KeyGeneration) GetDeals() uint32 {
+	if x != nil {
+		return x.Deals
+	}
+	return 0
+}
+
+func (x *KeyGeneration) GetAcks() uint32 {
+	if x != nil {
+		return x.Acks
+	}
+	return 0
+}
+
+func (x *KeyGeneration) GetValidators() uint32 {
+	if x != nil {
+		return x.Validators
+	}
+	return 0
+}
+
+func (x *KeyGeneration) GetDeadlineCommit() uint64 {
+	if x != nil {
+		return x.DeadlineCommit
+	}
+	return 0
+}
+
+func (x *KeyGeneration) GetExcluded() []string {
+	if x != nil {
+		return x.Excluded
+	}
+	return nil
+}
+
+func (x *KeyGeneration) GetFlagged() []string {
+	if x != nil {
+		return x.Flagged
+	}
+	return nil
+}
+
+func (x *KeyGeneration) GetServingKeyId() uint64 {
+	if x != nil {
+		return x.ServingKeyId
+	}
+	return 0
+}
+
 var File_dunlin_v1_ingress_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_ingress_proto_rawDesc = "" +
@@ -474,14 +1087,84 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\x06result\x18\x01 \x01(\v2\x17.dunlin.v1.SubmitResultR\x06result\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks*D\n" +
+	"watermarks\"\xb0\x01\n" +
+	"\n" +
+	"SealedItem\x12\x1e\n" +
+	"\n" +
+	"namespaces\x18\x01 \x03(\x04R\n" +
+	"namespaces\x12\x1e\n" +
+	"\n" +
+	"ciphertext\x18\x02 \x01(\fR\n" +
+	"ciphertext\x12,\n" +
+	"\x12valid_until_commit\x18\x03 \x01(\x04R\x10validUntilCommit\x12\x16\n" +
+	"\x06sender\x18\x04 \x01(\fR\x06sender\x12\x1c\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"\x86\x01\n" +
+	"\x13SubmitSealedRequest\x12+\n" +
+	"\x05items\x18\x01 \x03(\v2\x15.dunlin.v1.SealedItemR\x05items\x12#\n" +
+	"\x04wait\x18\x02 \x01(\x0e2\x0f.dunlin.v1.WaitR\x04wait\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x03 \x01(\rR\ttimeoutMs\"|\n" +
+	"\x14SubmitSealedResponse\x12-\n" +
+	"\x05items\x18\x01 \x03(\v2\x17.dunlin.v1.SubmitResultR\x05items\x125\n" +
+	"\n" +
+	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
+	"watermarks\"O\n" +
+	"\x17GetEncryptionKeyRequest\x12\x15\n" +
+	"\x06key_id\x18\x01 \x01(\x04R\x05keyId\x12\x1d\n" +
+	"\n" +
+	"with_deals\x18\x02 \x01(\bR\twithDeals\"\xb7\x01\n" +
+	"\x18GetEncryptionKeyResponse\x12*\n" +
+	"\x03key\x18\x01 \x01(\v2\x18.dunlin.v1.EncryptionKeyR\x03key\x128\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\v2\x18.dunlin.v1.KeyGenerationR\n" +
+	"generation\x125\n" +
+	"\n" +
+	"watermarks\x18\x03 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
+	"watermarks\"\xf6\x02\n" +
+	"\rEncryptionKey\x12\x16\n" +
+	"\x06scheme\x18\x01 \x01(\tR\x06scheme\x12\x15\n" +
+	"\x06key_id\x18\x02 \x01(\x04R\x05keyId\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1c\n" +
+	"\tthreshold\x18\x04 \x01(\rR\tthreshold\x12\x1e\n" +
+	"\n" +
+	"validators\x18\x05 \x01(\rR\n" +
+	"validators\x12#\n" +
+	"\rpublic_shares\x18\x06 \x03(\fR\fpublicShares\x12*\n" +
+	"\x11valid_from_commit\x18\a \x01(\x04R\x0fvalidFromCommit\x12,\n" +
+	"\x12valid_until_commit\x18\b \x01(\x04R\x10validUntilCommit\x12\x18\n" +
+	"\aattempt\x18\t \x01(\rR\aattempt\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\n" +
+	" \x01(\tR\tnetworkId\x12.\n" +
+	"\aorigins\x18\v \x03(\v2\x14.dunlin.v1.KeyOriginR\aorigins\"g\n" +
+	"\tKeyOrigin\x12\x16\n" +
+	"\x06dealer\x18\x01 \x01(\tR\x06dealer\x12\x16\n" +
+	"\x06commit\x18\x02 \x01(\x04R\x06commit\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\fR\x06digest\x12\x12\n" +
+	"\x04deal\x18\x04 \x01(\fR\x04deal\"\xa5\x02\n" +
+	"\rKeyGeneration\x12\x14\n" +
+	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x15\n" +
+	"\x06key_id\x18\x02 \x01(\x04R\x05keyId\x12\x18\n" +
+	"\aattempt\x18\x03 \x01(\rR\aattempt\x12\x14\n" +
+	"\x05deals\x18\x04 \x01(\rR\x05deals\x12\x12\n" +
+	"\x04acks\x18\x05 \x01(\rR\x04acks\x12\x1e\n" +
+	"\n" +
+	"validators\x18\x06 \x01(\rR\n" +
+	"validators\x12'\n" +
+	"\x0fdeadline_commit\x18\a \x01(\x04R\x0edeadlineCommit\x12\x1a\n" +
+	"\bexcluded\x18\b \x03(\tR\bexcluded\x12\x18\n" +
+	"\aflagged\x18\t \x03(\tR\aflagged\x12$\n" +
+	"\x0eserving_key_id\x18\n" +
+	" \x01(\x04R\fservingKeyId*D\n" +
 	"\n" +
 	"BundleMode\x12\x1b\n" +
 	"\x17BUNDLE_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15BUNDLE_MODE_INCLUSION\x10\x012\x99\x01\n" +
+	"\x15BUNDLE_MODE_INCLUSION\x10\x012\xcc\x02\n" +
 	"\aIngress\x12=\n" +
 	"\x06Submit\x12\x18.dunlin.v1.SubmitRequest\x1a\x19.dunlin.v1.SubmitResponse\x12O\n" +
-	"\fSubmitBundle\x12\x1e.dunlin.v1.SubmitBundleRequest\x1a\x1f.dunlin.v1.SubmitBundleResponseBCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
+	"\fSubmitBundle\x12\x1e.dunlin.v1.SubmitBundleRequest\x1a\x1f.dunlin.v1.SubmitBundleResponse\x12O\n" +
+	"\fSubmitSealed\x12\x1e.dunlin.v1.SubmitSealedRequest\x1a\x1f.dunlin.v1.SubmitSealedResponse\x12`\n" +
+	"\x10GetEncryptionKey\x12\".dunlin.v1.GetEncryptionKeyRequest\x1a#.dunlin.v1.GetEncryptionKeyResponse\"\x03\x90\x02\x01BCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
 
 var (
 	file_dunlin_v1_ingress_proto_rawDescOnce sync.Once
@@ -496,40 +1179,60 @@ func file_dunlin_v1_ingress_proto_rawDescGZIP() []byte {
 }
 
 var file_dunlin_v1_ingress_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_dunlin_v1_ingress_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_dunlin_v1_ingress_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_dunlin_v1_ingress_proto_goTypes = []any{
-	(BundleMode)(0),              // 0: dunlin.v1.BundleMode
-	(*SubmitRequest)(nil),        // 1: dunlin.v1.SubmitRequest
-	(*SubmitResponse)(nil),       // 2: dunlin.v1.SubmitResponse
-	(*SubmitResult)(nil),         // 3: dunlin.v1.SubmitResult
-	(*SubmitBundleRequest)(nil),  // 4: dunlin.v1.SubmitBundleRequest
-	(*SubmitBundleResponse)(nil), // 5: dunlin.v1.SubmitBundleResponse
-	(Wait)(0),                    // 6: dunlin.v1.Wait
-	(*Watermarks)(nil),           // 7: dunlin.v1.Watermarks
-	(State)(0),                   // 8: dunlin.v1.State
-	(*ErrorInfo)(nil),            // 9: dunlin.v1.ErrorInfo
-	(*Leg)(nil),                  // 10: dunlin.v1.Leg
+	(BundleMode)(0),                  // 0: dunlin.v1.BundleMode
+	(*SubmitRequest)(nil),            // 1: dunlin.v1.SubmitRequest
+	(*SubmitResponse)(nil),           // 2: dunlin.v1.SubmitResponse
+	(*SubmitResult)(nil),             // 3: dunlin.v1.SubmitResult
+	(*SubmitBundleRequest)(nil),      // 4: dunlin.v1.SubmitBundleRequest
+	(*SubmitBundleResponse)(nil),     // 5: dunlin.v1.SubmitBundleResponse
+	(*SealedItem)(nil),               // 6: dunlin.v1.SealedItem
+	(*SubmitSealedRequest)(nil),      // 7: dunlin.v1.SubmitSealedRequest
+	(*SubmitSealedResponse)(nil),     // 8: dunlin.v1.SubmitSealedResponse
+	(*GetEncryptionKeyRequest)(nil),  // 9: dunlin.v1.GetEncryptionKeyRequest
+	(*GetEncryptionKeyResponse)(nil), // 10: dunlin.v1.GetEncryptionKeyResponse
+	(*EncryptionKey)(nil),            // 11: dunlin.v1.EncryptionKey
+	(*KeyOrigin)(nil),                // 12: dunlin.v1.KeyOrigin
+	(*KeyGeneration)(nil),            // 13: dunlin.v1.KeyGeneration
+	(Wait)(0),                        // 14: dunlin.v1.Wait
+	(*Watermarks)(nil),               // 15: dunlin.v1.Watermarks
+	(State)(0),                       // 16: dunlin.v1.State
+	(*ErrorInfo)(nil),                // 17: dunlin.v1.ErrorInfo
+	(*Leg)(nil),                      // 18: dunlin.v1.Leg
 }
 var file_dunlin_v1_ingress_proto_depIdxs = []int32{
-	6,  // 0: dunlin.v1.SubmitRequest.wait:type_name -> dunlin.v1.Wait
+	14, // 0: dunlin.v1.SubmitRequest.wait:type_name -> dunlin.v1.Wait
 	3,  // 1: dunlin.v1.SubmitResponse.items:type_name -> dunlin.v1.SubmitResult
-	7,  // 2: dunlin.v1.SubmitResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	8,  // 3: dunlin.v1.SubmitResult.state:type_name -> dunlin.v1.State
-	9,  // 4: dunlin.v1.SubmitResult.error:type_name -> dunlin.v1.ErrorInfo
-	10, // 5: dunlin.v1.SubmitBundleRequest.legs:type_name -> dunlin.v1.Leg
+	15, // 2: dunlin.v1.SubmitResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	16, // 3: dunlin.v1.SubmitResult.state:type_name -> dunlin.v1.State
+	17, // 4: dunlin.v1.SubmitResult.error:type_name -> dunlin.v1.ErrorInfo
+	18, // 5: dunlin.v1.SubmitBundleRequest.legs:type_name -> dunlin.v1.Leg
 	0,  // 6: dunlin.v1.SubmitBundleRequest.mode:type_name -> dunlin.v1.BundleMode
-	6,  // 7: dunlin.v1.SubmitBundleRequest.wait:type_name -> dunlin.v1.Wait
+	14, // 7: dunlin.v1.SubmitBundleRequest.wait:type_name -> dunlin.v1.Wait
 	3,  // 8: dunlin.v1.SubmitBundleResponse.result:type_name -> dunlin.v1.SubmitResult
-	7,  // 9: dunlin.v1.SubmitBundleResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	1,  // 10: dunlin.v1.Ingress.Submit:input_type -> dunlin.v1.SubmitRequest
-	4,  // 11: dunlin.v1.Ingress.SubmitBundle:input_type -> dunlin.v1.SubmitBundleRequest
-	2,  // 12: dunlin.v1.Ingress.Submit:output_type -> dunlin.v1.SubmitResponse
-	5,  // 13: dunlin.v1.Ingress.SubmitBundle:output_type -> dunlin.v1.SubmitBundleResponse
-	12, // [12:14] is the sub-list for method output_type
-	10, // [10:12] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	15, // 9: dunlin.v1.SubmitBundleResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	6,  // 10: dunlin.v1.SubmitSealedRequest.items:type_name -> dunlin.v1.SealedItem
+	14, // 11: dunlin.v1.SubmitSealedRequest.wait:type_name -> dunlin.v1.Wait
+	3,  // 12: dunlin.v1.SubmitSealedResponse.items:type_name -> dunlin.v1.SubmitResult
+	15, // 13: dunlin.v1.SubmitSealedResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	11, // 14: dunlin.v1.GetEncryptionKeyResponse.key:type_name -> dunlin.v1.EncryptionKey
+	13, // 15: dunlin.v1.GetEncryptionKeyResponse.generation:type_name -> dunlin.v1.KeyGeneration
+	15, // 16: dunlin.v1.GetEncryptionKeyResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	12, // 17: dunlin.v1.EncryptionKey.origins:type_name -> dunlin.v1.KeyOrigin
+	1,  // 18: dunlin.v1.Ingress.Submit:input_type -> dunlin.v1.SubmitRequest
+	4,  // 19: dunlin.v1.Ingress.SubmitBundle:input_type -> dunlin.v1.SubmitBundleRequest
+	7,  // 20: dunlin.v1.Ingress.SubmitSealed:input_type -> dunlin.v1.SubmitSealedRequest
+	9,  // 21: dunlin.v1.Ingress.GetEncryptionKey:input_type -> dunlin.v1.GetEncryptionKeyRequest
+	2,  // 22: dunlin.v1.Ingress.Submit:output_type -> dunlin.v1.SubmitResponse
+	5,  // 23: dunlin.v1.Ingress.SubmitBundle:output_type -> dunlin.v1.SubmitBundleResponse
+	8,  // 24: dunlin.v1.Ingress.SubmitSealed:output_type -> dunlin.v1.SubmitSealedResponse
+	10, // 25: dunlin.v1.Ingress.GetEncryptionKey:output_type -> dunlin.v1.GetEncryptionKeyResponse
+	22, // [22:26] is the sub-list for method output_type
+	18, // [18:22] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_dunlin_v1_ingress_proto_init() }
@@ -544,7 +1247,7 @@ func file_dunlin_v1_ingress_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dunlin_v1_ingress_proto_rawDesc), len(file_dunlin_v1_ingress_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

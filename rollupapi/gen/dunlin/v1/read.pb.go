@@ -23,13 +23,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// MinState is how far commits must have come to be read. Cursors are the same in all states.
+type MinState int32
+
+const (
+	MinState_MIN_STATE_UNSPECIFIED MinState = 0 // REVEALED for whole items; COMMITTED for ids and commits only
+	MinState_MIN_STATE_COMMITTED   MinState = 1 // at once; sealed items as ciphertexts
+	MinState_MIN_STATE_REVEALED    MinState = 2 // when the commit and all before it are opened; sealed items with what they held
+)
+
+// Enum value maps for MinState.
+var (
+	MinState_name = map[int32]string{
+		0: "MIN_STATE_UNSPECIFIED",
+		1: "MIN_STATE_COMMITTED",
+		2: "MIN_STATE_REVEALED",
+	}
+	MinState_value = map[string]int32{
+		"MIN_STATE_UNSPECIFIED": 0,
+		"MIN_STATE_COMMITTED":   1,
+		"MIN_STATE_REVEALED":    2,
+	}
+)
+
+func (x MinState) Enum() *MinState {
+	p := new(MinState)
+	*p = x
+	return p
+}
+
+func (x MinState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MinState) Descriptor() protoreflect.EnumDescriptor {
+	return file_dunlin_v1_read_proto_enumTypes[0].Descriptor()
+}
+
+func (MinState) Type() protoreflect.EnumType {
+	return &file_dunlin_v1_read_proto_enumTypes[0]
+}
+
+func (x MinState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MinState.Descriptor instead.
+func (MinState) EnumDescriptor() ([]byte, []int) {
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{0}
+}
+
 // Content says how much of the order a stream carries.
 type Content int32
 
 const (
 	Content_CONTENT_UNSPECIFIED Content = 0 // as ITEMS
 	Content_CONTENT_ITEMS       Content = 1 // items whole, and commits
-	Content_CONTENT_IDS         Content = 2 // items without payload, legs, sender, signature and cursor; and commits
+	Content_CONTENT_IDS         Content = 2 // items by id, place, namespace, kind and verdict; and commits
 	Content_CONTENT_COMMITS     Content = 3 // commits only
 )
 
@@ -60,11 +110,11 @@ func (x Content) String() string {
 }
 
 func (Content) Descriptor() protoreflect.EnumDescriptor {
-	return file_dunlin_v1_read_proto_enumTypes[0].Descriptor()
+	return file_dunlin_v1_read_proto_enumTypes[1].Descriptor()
 }
 
 func (Content) Type() protoreflect.EnumType {
-	return &file_dunlin_v1_read_proto_enumTypes[0]
+	return &file_dunlin_v1_read_proto_enumTypes[1]
 }
 
 func (x Content) Number() protoreflect.EnumNumber {
@@ -73,7 +123,7 @@ func (x Content) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Content.Descriptor instead.
 func (Content) EnumDescriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{0}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{1}
 }
 
 type GetInfoRequest struct {
@@ -122,6 +172,7 @@ type GetInfoResponse struct {
 	Limits          *Limits                `protobuf:"bytes,6,opt,name=limits,proto3" json:"limits,omitempty"`
 	Features        []string               `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
 	Watermarks      *Watermarks            `protobuf:"bytes,8,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	Sealing         *KeyGeneration         `protobuf:"bytes,9,opt,name=sealing,proto3" json:"sealing,omitempty"` // whether users can seal, and what is missing
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -212,6 +263,13 @@ func (x *GetInfoResponse) GetWatermarks() *Watermarks {
 	return nil
 }
 
+func (x *GetInfoResponse) GetSealing() *KeyGeneration {
+	if x != nil {
+		return x.Sealing
+	}
+	return nil
+}
+
 // Limits are what this node refuses to go beyond.
 type Limits struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -228,6 +286,8 @@ type Limits struct {
 	Streams          uint32                 `protobuf:"varint,11,opt,name=streams,proto3" json:"streams,omitempty"`                                     // at a time on this node
 	ValidityWindow   uint32                 `protobuf:"varint,12,opt,name=validity_window,json=validityWindow,proto3" json:"validity_window,omitempty"` // commits that valid_until_commit may lie ahead
 	RpcBatch         uint32                 `protobuf:"varint,13,opt,name=rpc_batch,json=rpcBatch,proto3" json:"rpc_batch,omitempty"`                   // JSON-RPC requests in one batch
+	SubmitSealed     uint32                 `protobuf:"varint,14,opt,name=submit_sealed,json=submitSealed,proto3" json:"submit_sealed,omitempty"`       // ciphertexts per call
+	CiphertextBytes  uint32                 `protobuf:"varint,15,opt,name=ciphertext_bytes,json=ciphertextBytes,proto3" json:"ciphertext_bytes,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -349,6 +409,20 @@ func (x *Limits) GetValidityWindow() uint32 {
 func (x *Limits) GetRpcBatch() uint32 {
 	if x != nil {
 		return x.RpcBatch
+	}
+	return 0
+}
+
+func (x *Limits) GetSubmitSealed() uint32 {
+	if x != nil {
+		return x.SubmitSealed
+	}
+	return 0
+}
+
+func (x *Limits) GetCiphertextBytes() uint32 {
+	if x != nil {
+		return x.CiphertextBytes
 	}
 	return 0
 }
@@ -838,6 +912,7 @@ type ValidatorInfo struct {
 	Author        string                 `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"` // A, B, ...
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Identity      string                 `protobuf:"bytes,3,opt,name=identity,proto3" json:"identity,omitempty"` // ed25519 key in hex
+	Kem           string                 `protobuf:"bytes,4,opt,name=kem,proto3" json:"kem,omitempty"`           // the key that deals are encrypted to, in hex
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -889,6 +964,13 @@ func (x *ValidatorInfo) GetName() string {
 func (x *ValidatorInfo) GetIdentity() string {
 	if x != nil {
 		return x.Identity
+	}
+	return ""
+}
+
+func (x *ValidatorInfo) GetKem() string {
+	if x != nil {
+		return x.Kem
 	}
 	return ""
 }
@@ -1204,14 +1286,18 @@ type Item struct {
 	Commit           uint64                 `protobuf:"varint,1,opt,name=commit,proto3" json:"commit,omitempty"`
 	Index            uint32                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"` // within the commit, over all namespaces
 	TxId             []byte                 `protobuf:"bytes,3,opt,name=tx_id,json=txId,proto3" json:"tx_id,omitempty"`
-	Namespace        uint64                 `protobuf:"varint,4,opt,name=namespace,proto3" json:"namespace,omitempty"` // of a bundle: its first leg's
+	Namespace        uint64                 `protobuf:"varint,4,opt,name=namespace,proto3" json:"namespace,omitempty"` // of a bundle: its first leg's; of a sealed item: the first that it names
 	Kind             Kind                   `protobuf:"varint,5,opt,name=kind,proto3,enum=dunlin.v1.Kind" json:"kind,omitempty"`
 	Payload          []byte                 `protobuf:"bytes,6,opt,name=payload,proto3" json:"payload,omitempty"` // of a transaction, as submitted
-	Legs             []*Leg                 `protobuf:"bytes,7,rep,name=legs,proto3" json:"legs,omitempty"`       // of a bundle, all of them
+	Legs             []*Leg                 `protobuf:"bytes,7,rep,name=legs,proto3" json:"legs,omitempty"`       // of a bundle, all of them; of a sealed item: what it held, if its verdict is OPENED
 	ValidUntilCommit uint64                 `protobuf:"varint,8,opt,name=valid_until_commit,json=validUntilCommit,proto3" json:"valid_until_commit,omitempty"`
 	Sender           []byte                 `protobuf:"bytes,9,opt,name=sender,proto3" json:"sender,omitempty"` // empty if the envelope is unsigned
 	Signature        []byte                 `protobuf:"bytes,10,opt,name=signature,proto3" json:"signature,omitempty"`
-	Cursor           string                 `protobuf:"bytes,11,opt,name=cursor,proto3" json:"cursor,omitempty"` // stands after this item
+	Cursor           string                 `protobuf:"bytes,11,opt,name=cursor,proto3" json:"cursor,omitempty"`                           // stands after this item
+	Namespaces       []uint64               `protobuf:"varint,12,rep,packed,name=namespaces,proto3" json:"namespaces,omitempty"`           // sealed: of all its legs
+	Ciphertext       []byte                 `protobuf:"bytes,13,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`                   // sealed
+	Verdict          Verdict                `protobuf:"varint,14,opt,name=verdict,proto3,enum=dunlin.v1.Verdict" json:"verdict,omitempty"` // sealed, and read at REVEALED. A failed item is a tombstone that keeps the place
+	Opening          []byte                 `protobuf:"bytes,15,opt,name=opening,proto3" json:"opening,omitempty"`                         // of OPENED and CONTENT_INVALID: with it anybody opens the ciphertext again
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1323,12 +1409,41 @@ func (x *Item) GetCursor() string {
 	return ""
 }
 
+func (x *Item) GetNamespaces() []uint64 {
+	if x != nil {
+		return x.Namespaces
+	}
+	return nil
+}
+
+func (x *Item) GetCiphertext() []byte {
+	if x != nil {
+		return x.Ciphertext
+	}
+	return nil
+}
+
+func (x *Item) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *Item) GetOpening() []byte {
+	if x != nil {
+		return x.Opening
+	}
+	return nil
+}
+
 type RangeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespaces    []uint64               `protobuf:"varint,1,rep,packed,name=namespaces,proto3" json:"namespaces,omitempty"`      // none for all
 	Cursor        string                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`                      // exclusive: genesis, tip, commit:N or a cursor that was handed out; empty for genesis
 	MaxItems      uint32                 `protobuf:"varint,3,opt,name=max_items,json=maxItems,proto3" json:"max_items,omitempty"` // 0 for the limit
 	MaxBytes      uint32                 `protobuf:"varint,4,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"` // of payloads; 0 for the limit. One item always fits
+	MinState      MinState               `protobuf:"varint,5,opt,name=min_state,json=minState,proto3,enum=dunlin.v1.MinState" json:"min_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1389,6 +1504,13 @@ func (x *RangeRequest) GetMaxBytes() uint32 {
 		return x.MaxBytes
 	}
 	return 0
+}
+
+func (x *RangeRequest) GetMinState() MinState {
+	if x != nil {
+		return x.MinState
+	}
+	return MinState_MIN_STATE_UNSPECIFIED
 }
 
 type RangeResponse struct {
@@ -1465,6 +1587,7 @@ type StreamRequest struct {
 	Cursor        string                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`                 // as in Range; empty for tip
 	Content       Content                `protobuf:"varint,3,opt,name=content,proto3,enum=dunlin.v1.Content" json:"content,omitempty"`
 	HeartbeatMs   uint32                 `protobuf:"varint,4,opt,name=heartbeat_ms,json=heartbeatMs,proto3" json:"heartbeat_ms,omitempty"` // a watermark comes when nothing else came for so long; 0 for the default
+	MinState      MinState               `protobuf:"varint,5,opt,name=min_state,json=minState,proto3,enum=dunlin.v1.MinState" json:"min_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1525,6 +1648,13 @@ func (x *StreamRequest) GetHeartbeatMs() uint32 {
 		return x.HeartbeatMs
 	}
 	return 0
+}
+
+func (x *StreamRequest) GetMinState() MinState {
+	if x != nil {
+		return x.MinState
+	}
+	return MinState_MIN_STATE_UNSPECIFIED
 }
 
 // StreamResponse carries one event, and the cursor that stands after it.
@@ -1727,8 +1857,8 @@ var File_dunlin_v1_read_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\n" +
-	"\x14dunlin/v1/read.proto\x12\tdunlin.v1\x1a\x15dunlin/v1/types.proto\"\x10\n" +
-	"\x0eGetInfoRequest\"\xbf\x02\n" +
+	"\x14dunlin/v1/read.proto\x12\tdunlin.v1\x1a\x17dunlin/v1/ingress.proto\x1a\x15dunlin/v1/types.proto\"\x10\n" +
+	"\x0eGetInfoRequest\"\xf3\x02\n" +
 	"\x0fGetInfoResponse\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12!\n" +
@@ -1740,7 +1870,8 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\bfeatures\x18\a \x03(\tR\bfeatures\x125\n" +
 	"\n" +
 	"watermarks\x18\b \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xe9\x03\n" +
+	"watermarks\x122\n" +
+	"\asealing\x18\t \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\"\xb9\x04\n" +
 	"\x06Limits\x12+\n" +
 	"\x11transaction_bytes\x18\x01 \x01(\rR\x10transactionBytes\x12!\n" +
 	"\fsubmit_items\x18\x02 \x01(\rR\vsubmitItems\x12*\n" +
@@ -1758,7 +1889,9 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	" \x01(\rR\x10streamNamespaces\x12\x18\n" +
 	"\astreams\x18\v \x01(\rR\astreams\x12'\n" +
 	"\x0fvalidity_window\x18\f \x01(\rR\x0evalidityWindow\x12\x1b\n" +
-	"\trpc_batch\x18\r \x01(\rR\brpcBatch\"\x10\n" +
+	"\trpc_batch\x18\r \x01(\rR\brpcBatch\x12#\n" +
+	"\rsubmit_sealed\x18\x0e \x01(\rR\fsubmitSealed\x12)\n" +
+	"\x10ciphertext_bytes\x18\x0f \x01(\rR\x0fciphertextBytes\"\x10\n" +
 	"\x0eGetNodeRequest\"s\n" +
 	"\x0fGetNodeResponse\x12)\n" +
 	"\x04node\x18\x01 \x01(\v2\x15.dunlin.v1.NodeStatusR\x04node\x125\n" +
@@ -1812,11 +1945,12 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"namespaces\x125\n" +
 	"\n" +
 	"watermarks\x18\x06 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"W\n" +
+	"watermarks\"i\n" +
 	"\rValidatorInfo\x12\x16\n" +
 	"\x06author\x18\x01 \x01(\tR\x06author\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
-	"\bidentity\x18\x03 \x01(\tR\bidentity\"\x93\x01\n" +
+	"\bidentity\x18\x03 \x01(\tR\bidentity\x12\x10\n" +
+	"\x03kem\x18\x04 \x01(\tR\x03kem\"\x93\x01\n" +
 	"\rNamespaceInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -1844,7 +1978,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x06digest\x18\n" +
 	" \x01(\fR\x06digest\x12\x14\n" +
 	"\x05items\x18\v \x01(\rR\x05items\x12\x18\n" +
-	"\adropped\x18\f \x01(\rR\adropped\"\xc6\x02\n" +
+	"\adropped\x18\f \x01(\rR\adropped\"\xce\x03\n" +
 	"\x04Item\x12\x16\n" +
 	"\x06commit\x18\x01 \x01(\x04R\x06commit\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12\x13\n" +
@@ -1857,14 +1991,23 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x06sender\x18\t \x01(\fR\x06sender\x12\x1c\n" +
 	"\tsignature\x18\n" +
 	" \x01(\fR\tsignature\x12\x16\n" +
-	"\x06cursor\x18\v \x01(\tR\x06cursor\"\x80\x01\n" +
+	"\x06cursor\x18\v \x01(\tR\x06cursor\x12\x1e\n" +
+	"\n" +
+	"namespaces\x18\f \x03(\x04R\n" +
+	"namespaces\x12\x1e\n" +
+	"\n" +
+	"ciphertext\x18\r \x01(\fR\n" +
+	"ciphertext\x12,\n" +
+	"\averdict\x18\x0e \x01(\x0e2\x12.dunlin.v1.VerdictR\averdict\x12\x18\n" +
+	"\aopening\x18\x0f \x01(\fR\aopening\"\xb2\x01\n" +
 	"\fRangeRequest\x12\x1e\n" +
 	"\n" +
 	"namespaces\x18\x01 \x03(\x04R\n" +
 	"namespaces\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1b\n" +
 	"\tmax_items\x18\x03 \x01(\rR\bmaxItems\x12\x1b\n" +
-	"\tmax_bytes\x18\x04 \x01(\rR\bmaxBytes\"\xa2\x01\n" +
+	"\tmax_bytes\x18\x04 \x01(\rR\bmaxBytes\x120\n" +
+	"\tmin_state\x18\x05 \x01(\x0e2\x13.dunlin.v1.MinStateR\bminState\"\xa2\x01\n" +
 	"\rRangeResponse\x12%\n" +
 	"\x05items\x18\x01 \x03(\v2\x0f.dunlin.v1.ItemR\x05items\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
@@ -1872,14 +2015,15 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x04more\x18\x03 \x01(\bR\x04more\x125\n" +
 	"\n" +
 	"watermarks\x18\x04 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\x98\x01\n" +
+	"watermarks\"\xca\x01\n" +
 	"\rStreamRequest\x12\x1e\n" +
 	"\n" +
 	"namespaces\x18\x01 \x03(\x04R\n" +
 	"namespaces\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12,\n" +
 	"\acontent\x18\x03 \x01(\x0e2\x12.dunlin.v1.ContentR\acontent\x12!\n" +
-	"\fheartbeat_ms\x18\x04 \x01(\rR\vheartbeatMs\"\xff\x01\n" +
+	"\fheartbeat_ms\x18\x04 \x01(\rR\vheartbeatMs\x120\n" +
+	"\tmin_state\x18\x05 \x01(\x0e2\x13.dunlin.v1.MinStateR\bminState\"\xff\x01\n" +
 	"\x0eStreamResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x125\n" +
 	"\n" +
@@ -1891,7 +2035,11 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x05event\"2\n" +
 	"\tItemBatch\x12%\n" +
 	"\x05items\x18\x01 \x03(\v2\x0f.dunlin.v1.ItemR\x05items\"\v\n" +
-	"\tHeartbeat*[\n" +
+	"\tHeartbeat*V\n" +
+	"\bMinState\x12\x19\n" +
+	"\x15MIN_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13MIN_STATE_COMMITTED\x10\x01\x12\x16\n" +
+	"\x12MIN_STATE_REVEALED\x10\x02*[\n" +
 	"\aContent\x12\x17\n" +
 	"\x13CONTENT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCONTENT_ITEMS\x10\x01\x12\x0f\n" +
@@ -1918,76 +2066,83 @@ func file_dunlin_v1_read_proto_rawDescGZIP() []byte {
 	return file_dunlin_v1_read_proto_rawDescData
 }
 
-var file_dunlin_v1_read_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_dunlin_v1_read_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_dunlin_v1_read_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_dunlin_v1_read_proto_goTypes = []any{
-	(Content)(0),               // 0: dunlin.v1.Content
-	(*GetInfoRequest)(nil),     // 1: dunlin.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),    // 2: dunlin.v1.GetInfoResponse
-	(*Limits)(nil),             // 3: dunlin.v1.Limits
-	(*GetNodeRequest)(nil),     // 4: dunlin.v1.GetNodeRequest
-	(*GetNodeResponse)(nil),    // 5: dunlin.v1.GetNodeResponse
-	(*NodeStatus)(nil),         // 6: dunlin.v1.NodeStatus
-	(*PeerStatus)(nil),         // 7: dunlin.v1.PeerStatus
-	(*GetNetworkRequest)(nil),  // 8: dunlin.v1.GetNetworkRequest
-	(*GetNetworkResponse)(nil), // 9: dunlin.v1.GetNetworkResponse
-	(*ValidatorInfo)(nil),      // 10: dunlin.v1.ValidatorInfo
-	(*NamespaceInfo)(nil),      // 11: dunlin.v1.NamespaceInfo
-	(*GetCommitRequest)(nil),   // 12: dunlin.v1.GetCommitRequest
-	(*GetCommitResponse)(nil),  // 13: dunlin.v1.GetCommitResponse
-	(*CommitHeader)(nil),       // 14: dunlin.v1.CommitHeader
-	(*Item)(nil),               // 15: dunlin.v1.Item
-	(*RangeRequest)(nil),       // 16: dunlin.v1.RangeRequest
-	(*RangeResponse)(nil),      // 17: dunlin.v1.RangeResponse
-	(*StreamRequest)(nil),      // 18: dunlin.v1.StreamRequest
-	(*StreamResponse)(nil),     // 19: dunlin.v1.StreamResponse
-	(*ItemBatch)(nil),          // 20: dunlin.v1.ItemBatch
-	(*Heartbeat)(nil),          // 21: dunlin.v1.Heartbeat
-	(*Watermarks)(nil),         // 22: dunlin.v1.Watermarks
-	(*BlockRef)(nil),           // 23: dunlin.v1.BlockRef
-	(Kind)(0),                  // 24: dunlin.v1.Kind
-	(*Leg)(nil),                // 25: dunlin.v1.Leg
+	(MinState)(0),              // 0: dunlin.v1.MinState
+	(Content)(0),               // 1: dunlin.v1.Content
+	(*GetInfoRequest)(nil),     // 2: dunlin.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),    // 3: dunlin.v1.GetInfoResponse
+	(*Limits)(nil),             // 4: dunlin.v1.Limits
+	(*GetNodeRequest)(nil),     // 5: dunlin.v1.GetNodeRequest
+	(*GetNodeResponse)(nil),    // 6: dunlin.v1.GetNodeResponse
+	(*NodeStatus)(nil),         // 7: dunlin.v1.NodeStatus
+	(*PeerStatus)(nil),         // 8: dunlin.v1.PeerStatus
+	(*GetNetworkRequest)(nil),  // 9: dunlin.v1.GetNetworkRequest
+	(*GetNetworkResponse)(nil), // 10: dunlin.v1.GetNetworkResponse
+	(*ValidatorInfo)(nil),      // 11: dunlin.v1.ValidatorInfo
+	(*NamespaceInfo)(nil),      // 12: dunlin.v1.NamespaceInfo
+	(*GetCommitRequest)(nil),   // 13: dunlin.v1.GetCommitRequest
+	(*GetCommitResponse)(nil),  // 14: dunlin.v1.GetCommitResponse
+	(*CommitHeader)(nil),       // 15: dunlin.v1.CommitHeader
+	(*Item)(nil),               // 16: dunlin.v1.Item
+	(*RangeRequest)(nil),       // 17: dunlin.v1.RangeRequest
+	(*RangeResponse)(nil),      // 18: dunlin.v1.RangeResponse
+	(*StreamRequest)(nil),      // 19: dunlin.v1.StreamRequest
+	(*StreamResponse)(nil),     // 20: dunlin.v1.StreamResponse
+	(*ItemBatch)(nil),          // 21: dunlin.v1.ItemBatch
+	(*Heartbeat)(nil),          // 22: dunlin.v1.Heartbeat
+	(*Watermarks)(nil),         // 23: dunlin.v1.Watermarks
+	(*KeyGeneration)(nil),      // 24: dunlin.v1.KeyGeneration
+	(*BlockRef)(nil),           // 25: dunlin.v1.BlockRef
+	(Kind)(0),                  // 26: dunlin.v1.Kind
+	(*Leg)(nil),                // 27: dunlin.v1.Leg
+	(Verdict)(0),               // 28: dunlin.v1.Verdict
 }
 var file_dunlin_v1_read_proto_depIdxs = []int32{
-	3,  // 0: dunlin.v1.GetInfoResponse.limits:type_name -> dunlin.v1.Limits
-	22, // 1: dunlin.v1.GetInfoResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	6,  // 2: dunlin.v1.GetNodeResponse.node:type_name -> dunlin.v1.NodeStatus
-	22, // 3: dunlin.v1.GetNodeResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	7,  // 4: dunlin.v1.NodeStatus.peer_list:type_name -> dunlin.v1.PeerStatus
-	10, // 5: dunlin.v1.GetNetworkResponse.validators:type_name -> dunlin.v1.ValidatorInfo
-	11, // 6: dunlin.v1.GetNetworkResponse.namespaces:type_name -> dunlin.v1.NamespaceInfo
-	22, // 7: dunlin.v1.GetNetworkResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	14, // 8: dunlin.v1.GetCommitResponse.commit:type_name -> dunlin.v1.CommitHeader
-	22, // 9: dunlin.v1.GetCommitResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	23, // 10: dunlin.v1.CommitHeader.anchors:type_name -> dunlin.v1.BlockRef
-	23, // 11: dunlin.v1.CommitHeader.blocks:type_name -> dunlin.v1.BlockRef
-	24, // 12: dunlin.v1.Item.kind:type_name -> dunlin.v1.Kind
-	25, // 13: dunlin.v1.Item.legs:type_name -> dunlin.v1.Leg
-	15, // 14: dunlin.v1.RangeResponse.items:type_name -> dunlin.v1.Item
-	22, // 15: dunlin.v1.RangeResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	0,  // 16: dunlin.v1.StreamRequest.content:type_name -> dunlin.v1.Content
-	22, // 17: dunlin.v1.StreamResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	20, // 18: dunlin.v1.StreamResponse.items:type_name -> dunlin.v1.ItemBatch
-	14, // 19: dunlin.v1.StreamResponse.commit:type_name -> dunlin.v1.CommitHeader
-	21, // 20: dunlin.v1.StreamResponse.watermark:type_name -> dunlin.v1.Heartbeat
-	15, // 21: dunlin.v1.ItemBatch.items:type_name -> dunlin.v1.Item
-	1,  // 22: dunlin.v1.Read.GetInfo:input_type -> dunlin.v1.GetInfoRequest
-	4,  // 23: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
-	8,  // 24: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
-	12, // 25: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
-	16, // 26: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
-	18, // 27: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
-	2,  // 28: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
-	5,  // 29: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
-	9,  // 30: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
-	13, // 31: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
-	17, // 32: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
-	19, // 33: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
-	28, // [28:34] is the sub-list for method output_type
-	22, // [22:28] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	4,  // 0: dunlin.v1.GetInfoResponse.limits:type_name -> dunlin.v1.Limits
+	23, // 1: dunlin.v1.GetInfoResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	24, // 2: dunlin.v1.GetInfoResponse.sealing:type_name -> dunlin.v1.KeyGeneration
+	7,  // 3: dunlin.v1.GetNodeResponse.node:type_name -> dunlin.v1.NodeStatus
+	23, // 4: dunlin.v1.GetNodeResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	8,  // 5: dunlin.v1.NodeStatus.peer_list:type_name -> dunlin.v1.PeerStatus
+	11, // 6: dunlin.v1.GetNetworkResponse.validators:type_name -> dunlin.v1.ValidatorInfo
+	12, // 7: dunlin.v1.GetNetworkResponse.namespaces:type_name -> dunlin.v1.NamespaceInfo
+	23, // 8: dunlin.v1.GetNetworkResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	15, // 9: dunlin.v1.GetCommitResponse.commit:type_name -> dunlin.v1.CommitHeader
+	23, // 10: dunlin.v1.GetCommitResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	25, // 11: dunlin.v1.CommitHeader.anchors:type_name -> dunlin.v1.BlockRef
+	25, // 12: dunlin.v1.CommitHeader.blocks:type_name -> dunlin.v1.BlockRef
+	26, // 13: dunlin.v1.Item.kind:type_name -> dunlin.v1.Kind
+	27, // 14: dunlin.v1.Item.legs:type_name -> dunlin.v1.Leg
+	28, // 15: dunlin.v1.Item.verdict:type_name -> dunlin.v1.Verdict
+	0,  // 16: dunlin.v1.RangeRequest.min_state:type_name -> dunlin.v1.MinState
+	16, // 17: dunlin.v1.RangeResponse.items:type_name -> dunlin.v1.Item
+	23, // 18: dunlin.v1.RangeResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	1,  // 19: dunlin.v1.StreamRequest.content:type_name -> dunlin.v1.Content
+	0,  // 20: dunlin.v1.StreamRequest.min_state:type_name -> dunlin.v1.MinState
+	23, // 21: dunlin.v1.StreamResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	21, // 22: dunlin.v1.StreamResponse.items:type_name -> dunlin.v1.ItemBatch
+	15, // 23: dunlin.v1.StreamResponse.commit:type_name -> dunlin.v1.CommitHeader
+	22, // 24: dunlin.v1.StreamResponse.watermark:type_name -> dunlin.v1.Heartbeat
+	16, // 25: dunlin.v1.ItemBatch.items:type_name -> dunlin.v1.Item
+	2,  // 26: dunlin.v1.Read.GetInfo:input_type -> dunlin.v1.GetInfoRequest
+	5,  // 27: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
+	9,  // 28: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
+	13, // 29: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
+	17, // 30: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
+	19, // 31: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
+	3,  // 32: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
+	6,  // 33: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
+	10, // 34: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
+	14, // 35: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
+	18, // 36: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
+	20, // 37: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
+	32, // [32:38] is the sub-list for method output_type
+	26, // [26:32] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_dunlin_v1_read_proto_init() }
@@ -1995,6 +2150,7 @@ func file_dunlin_v1_read_proto_init() {
 	if File_dunlin_v1_read_proto != nil {
 		return
 	}
+	file_dunlin_v1_ingress_proto_init()
 	file_dunlin_v1_types_proto_init()
 	file_dunlin_v1_read_proto_msgTypes[18].OneofWrappers = []any{
 		(*StreamResponse_Items)(nil),
@@ -2006,7 +2162,7 @@ func file_dunlin_v1_read_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dunlin_v1_read_proto_rawDesc), len(file_dunlin_v1_read_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -72,11 +72,12 @@ type GetResponse struct {
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Kind          Kind                   `protobuf:"varint,2,opt,name=kind,proto3,enum=dunlin.v1.Kind" json:"kind,omitempty"` // unspecified while unknown
 	State         State                  `protobuf:"varint,3,opt,name=state,proto3,enum=dunlin.v1.State" json:"state,omitempty"`
-	Commit        uint64                 `protobuf:"varint,4,opt,name=commit,proto3" json:"commit,omitempty"` // COMMITTED: where
+	Commit        uint64                 `protobuf:"varint,4,opt,name=commit,proto3" json:"commit,omitempty"` // COMMITTED, REVEALED, REVEAL_FAILED: where
 	Index         uint32                 `protobuf:"varint,5,opt,name=index,proto3" json:"index,omitempty"`
-	Namespace     uint64                 `protobuf:"varint,6,opt,name=namespace,proto3" json:"namespace,omitempty"` // of a bundle: its first leg's
-	Error         *ErrorInfo             `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`          // REJECTED and EXPIRED: why
+	Namespace     uint64                 `protobuf:"varint,6,opt,name=namespace,proto3" json:"namespace,omitempty"` // of a bundle: its first leg's; of a sealed item: the first that it names
+	Error         *ErrorInfo             `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`          // REJECTED, EXPIRED and REVEAL_FAILED: why
 	Watermarks    *Watermarks            `protobuf:"bytes,8,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	Reveal        *RevealProgress        `protobuf:"bytes,9,opt,name=reveal,proto3" json:"reveal,omitempty"` // sealed and COMMITTED: what its opening waits for
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -167,6 +168,83 @@ func (x *GetResponse) GetWatermarks() *Watermarks {
 	return nil
 }
 
+func (x *GetResponse) GetReveal() *RevealProgress {
+	if x != nil {
+		return x.Reveal
+	}
+	return nil
+}
+
+// RevealProgress is how many shares of a commit are there. A commit is opened by shares, never given up by
+// time.
+type RevealProgress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`      // such as: 2 of 3 shares, missing v3
+	Shares        uint32                 `protobuf:"varint,2,opt,name=shares,proto3" json:"shares,omitempty"` // that are there and count
+	Needed        uint32                 `protobuf:"varint,3,opt,name=needed,proto3" json:"needed,omitempty"`
+	Missing       []string               `protobuf:"bytes,4,rep,name=missing,proto3" json:"missing,omitempty"` // names of the validators whose share is not there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevealProgress) Reset() {
+	*x = RevealProgress{}
+	mi := &file_dunlin_v1_status_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevealProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevealProgress) ProtoMessage() {}
+
+func (x *RevealProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_status_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevealProgress.ProtoReflect.Descriptor instead.
+func (*RevealProgress) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_status_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RevealProgress) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RevealProgress) GetShares() uint32 {
+	if x != nil {
+		return x.Shares
+	}
+	return 0
+}
+
+func (x *RevealProgress) GetNeeded() uint32 {
+	if x != nil {
+		return x.Needed
+	}
+	return 0
+}
+
+func (x *RevealProgress) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
 var File_dunlin_v1_status_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_status_proto_rawDesc = "" +
@@ -174,7 +252,7 @@ const file_dunlin_v1_status_proto_rawDesc = "" +
 	"\x16dunlin/v1/status.proto\x12\tdunlin.v1\x1a\x15dunlin/v1/types.proto\"\x1c\n" +
 	"\n" +
 	"GetRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\fR\x02id\"\x99\x02\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\"\xcc\x02\n" +
 	"\vGetResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12#\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x0f.dunlin.v1.KindR\x04kind\x12&\n" +
@@ -185,7 +263,13 @@ const file_dunlin_v1_status_proto_rawDesc = "" +
 	"\x05error\x18\a \x01(\v2\x14.dunlin.v1.ErrorInfoR\x05error\x125\n" +
 	"\n" +
 	"watermarks\x18\b \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks2C\n" +
+	"watermarks\x121\n" +
+	"\x06reveal\x18\t \x01(\v2\x19.dunlin.v1.RevealProgressR\x06reveal\"n\n" +
+	"\x0eRevealProgress\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
+	"\x06shares\x18\x02 \x01(\rR\x06shares\x12\x16\n" +
+	"\x06needed\x18\x03 \x01(\rR\x06needed\x12\x18\n" +
+	"\amissing\x18\x04 \x03(\tR\amissing2C\n" +
 	"\x06Status\x129\n" +
 	"\x03Get\x12\x15.dunlin.v1.GetRequest\x1a\x16.dunlin.v1.GetResponse\"\x03\x90\x02\x01BCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
 
@@ -201,27 +285,29 @@ func file_dunlin_v1_status_proto_rawDescGZIP() []byte {
 	return file_dunlin_v1_status_proto_rawDescData
 }
 
-var file_dunlin_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_dunlin_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_dunlin_v1_status_proto_goTypes = []any{
-	(*GetRequest)(nil),  // 0: dunlin.v1.GetRequest
-	(*GetResponse)(nil), // 1: dunlin.v1.GetResponse
-	(Kind)(0),           // 2: dunlin.v1.Kind
-	(State)(0),          // 3: dunlin.v1.State
-	(*ErrorInfo)(nil),   // 4: dunlin.v1.ErrorInfo
-	(*Watermarks)(nil),  // 5: dunlin.v1.Watermarks
+	(*GetRequest)(nil),     // 0: dunlin.v1.GetRequest
+	(*GetResponse)(nil),    // 1: dunlin.v1.GetResponse
+	(*RevealProgress)(nil), // 2: dunlin.v1.RevealProgress
+	(Kind)(0),              // 3: dunlin.v1.Kind
+	(State)(0),             // 4: dunlin.v1.State
+	(*ErrorInfo)(nil),      // 5: dunlin.v1.ErrorInfo
+	(*Watermarks)(nil),     // 6: dunlin.v1.Watermarks
 }
 var file_dunlin_v1_status_proto_depIdxs = []int32{
-	2, // 0: dunlin.v1.GetResponse.kind:type_name -> dunlin.v1.Kind
-	3, // 1: dunlin.v1.GetResponse.state:type_name -> dunlin.v1.State
-	4, // 2: dunlin.v1.GetResponse.error:type_name -> dunlin.v1.ErrorInfo
-	5, // 3: dunlin.v1.GetResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	0, // 4: dunlin.v1.Status.Get:input_type -> dunlin.v1.GetRequest
-	1, // 5: dunlin.v1.Status.Get:output_type -> dunlin.v1.GetResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 0: dunlin.v1.GetResponse.kind:type_name -> dunlin.v1.Kind
+	4, // 1: dunlin.v1.GetResponse.state:type_name -> dunlin.v1.State
+	5, // 2: dunlin.v1.GetResponse.error:type_name -> dunlin.v1.ErrorInfo
+	6, // 3: dunlin.v1.GetResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	2, // 4: dunlin.v1.GetResponse.reveal:type_name -> dunlin.v1.RevealProgress
+	0, // 5: dunlin.v1.Status.Get:input_type -> dunlin.v1.GetRequest
+	1, // 6: dunlin.v1.Status.Get:output_type -> dunlin.v1.GetResponse
+	6, // [6:7] is the sub-list for method output_type
+	5, // [5:6] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_dunlin_v1_status_proto_init() }
@@ -236,7 +322,7 @@ func file_dunlin_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dunlin_v1_status_proto_rawDesc), len(file_dunlin_v1_status_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

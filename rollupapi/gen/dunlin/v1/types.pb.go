@@ -23,18 +23,21 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// State is what has become of a transaction or bundle. No state after COMMITTED is ever revoked.
+// State is what has become of a transaction or bundle. COMMITTED is never revoked. What was sealed goes on
+// to REVEALED or REVEAL_FAILED at the place that it has.
 type State int32
 
 const (
-	State_STATE_UNSPECIFIED State = 0
-	State_STATE_UNKNOWN     State = 1 // this node has not seen it and it is not committed; says nothing about other nodes
-	State_STATE_RECEIVED    State = 2 // taken by this node, not in a block yet; lost if the node dies now
-	State_STATE_INCLUDED    State = 3 // in a block that is on its author's disk
-	State_STATE_COMMITTED   State = 4 // has its place in the order: commit and index
-	State_STATE_EXPIRED     State = 5 // can no longer be committed: a commit past its valid_until exists
-	State_STATE_DUPLICATE   State = 6 // stands in the same call already; the first one carries the outcome
-	State_STATE_REJECTED    State = 7 // refused by this node; error says why
+	State_STATE_UNSPECIFIED   State = 0
+	State_STATE_UNKNOWN       State = 1 // this node has not seen it and it is not committed; says nothing about other nodes
+	State_STATE_RECEIVED      State = 2 // taken by this node, not in a block yet; lost if the node dies now
+	State_STATE_INCLUDED      State = 3 // in a block that is on its author's disk
+	State_STATE_COMMITTED     State = 4 // has its place in the order: commit and index
+	State_STATE_EXPIRED       State = 5 // can no longer be committed: a commit past its valid_until exists
+	State_STATE_DUPLICATE     State = 6 // stands in the same call already; the first one carries the outcome
+	State_STATE_REJECTED      State = 7 // refused by this node; error says why
+	State_STATE_REVEALED      State = 8 // sealed, committed and opened: its content is known to all
+	State_STATE_REVEAL_FAILED State = 9 // sealed, committed, and counts for nothing: error says why. It keeps its place
 )
 
 // Enum value maps for State.
@@ -48,16 +51,20 @@ var (
 		5: "STATE_EXPIRED",
 		6: "STATE_DUPLICATE",
 		7: "STATE_REJECTED",
+		8: "STATE_REVEALED",
+		9: "STATE_REVEAL_FAILED",
 	}
 	State_value = map[string]int32{
-		"STATE_UNSPECIFIED": 0,
-		"STATE_UNKNOWN":     1,
-		"STATE_RECEIVED":    2,
-		"STATE_INCLUDED":    3,
-		"STATE_COMMITTED":   4,
-		"STATE_EXPIRED":     5,
-		"STATE_DUPLICATE":   6,
-		"STATE_REJECTED":    7,
+		"STATE_UNSPECIFIED":   0,
+		"STATE_UNKNOWN":       1,
+		"STATE_RECEIVED":      2,
+		"STATE_INCLUDED":      3,
+		"STATE_COMMITTED":     4,
+		"STATE_EXPIRED":       5,
+		"STATE_DUPLICATE":     6,
+		"STATE_REJECTED":      7,
+		"STATE_REVEALED":      8,
+		"STATE_REVEAL_FAILED": 9,
 	}
 )
 
@@ -96,6 +103,7 @@ const (
 	Wait_WAIT_NONE        Wait = 1
 	Wait_WAIT_INCLUDED    Wait = 2
 	Wait_WAIT_COMMITTED   Wait = 3
+	Wait_WAIT_REVEALED    Wait = 4 // what is not sealed has come that far when it is committed
 )
 
 // Enum value maps for Wait.
@@ -105,12 +113,14 @@ var (
 		1: "WAIT_NONE",
 		2: "WAIT_INCLUDED",
 		3: "WAIT_COMMITTED",
+		4: "WAIT_REVEALED",
 	}
 	Wait_value = map[string]int32{
 		"WAIT_UNSPECIFIED": 0,
 		"WAIT_NONE":        1,
 		"WAIT_INCLUDED":    2,
 		"WAIT_COMMITTED":   3,
+		"WAIT_REVEALED":    4,
 	}
 )
 
@@ -148,6 +158,7 @@ const (
 	Kind_KIND_UNSPECIFIED Kind = 0
 	Kind_KIND_TRANSACTION Kind = 1
 	Kind_KIND_BUNDLE      Kind = 2
+	Kind_KIND_SEALED      Kind = 3 // one ciphertext, of a transaction or of a bundle
 )
 
 // Enum value maps for Kind.
@@ -156,11 +167,13 @@ var (
 		0: "KIND_UNSPECIFIED",
 		1: "KIND_TRANSACTION",
 		2: "KIND_BUNDLE",
+		3: "KIND_SEALED",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
 		"KIND_TRANSACTION": 1,
 		"KIND_BUNDLE":      2,
+		"KIND_SEALED":      3,
 	}
 )
 
@@ -191,12 +204,72 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 	return file_dunlin_v1_types_proto_rawDescGZIP(), []int{2}
 }
 
+// Verdict is what became of a sealed item when its commit was opened. All nodes say the same. All but
+// OPENED are failures: the item keeps its place in the order and counts for nothing.
+type Verdict int32
+
+const (
+	Verdict_VERDICT_UNSPECIFIED        Verdict = 0 // not sealed, or not opened yet
+	Verdict_VERDICT_OPENED             Verdict = 1
+	Verdict_VERDICT_CIPHERTEXT_INVALID Verdict = 2 // its proof does not hold: changed, or copied from another envelope
+	Verdict_VERDICT_KEY_STALE          Verdict = 3 // sealed with a key that did not serve in its commit
+	Verdict_VERDICT_DECRYPT_FAILED     Verdict = 4 // enough verified shares open it to nothing
+	Verdict_VERDICT_CONTENT_INVALID    Verdict = 5 // what it held is not what its envelope named
+)
+
+// Enum value maps for Verdict.
+var (
+	Verdict_name = map[int32]string{
+		0: "VERDICT_UNSPECIFIED",
+		1: "VERDICT_OPENED",
+		2: "VERDICT_CIPHERTEXT_INVALID",
+		3: "VERDICT_KEY_STALE",
+		4: "VERDICT_DECRYPT_FAILED",
+		5: "VERDICT_CONTENT_INVALID",
+	}
+	Verdict_value = map[string]int32{
+		"VERDICT_UNSPECIFIED":        0,
+		"VERDICT_OPENED":             1,
+		"VERDICT_CIPHERTEXT_INVALID": 2,
+		"VERDICT_KEY_STALE":          3,
+		"VERDICT_DECRYPT_FAILED":     4,
+		"VERDICT_CONTENT_INVALID":    5,
+	}
+)
+
+func (x Verdict) Enum() *Verdict {
+	p := new(Verdict)
+	*p = x
+	return p
+}
+
+func (x Verdict) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Verdict) Descriptor() protoreflect.EnumDescriptor {
+	return file_dunlin_v1_types_proto_enumTypes[3].Descriptor()
+}
+
+func (Verdict) Type() protoreflect.EnumType {
+	return &file_dunlin_v1_types_proto_enumTypes[3]
+}
+
+func (x Verdict) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Verdict.Descriptor instead.
+func (Verdict) EnumDescriptor() ([]byte, []int) {
+	return file_dunlin_v1_types_proto_rawDescGZIP(), []int{3}
+}
+
 // Watermarks say how far this node has come; every answer carries them. What is not built yet
-// stays 0: revealed follows committed, certified and settled stay 0.
+// stays 0: certified and settled.
 type Watermarks struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Committed     uint64                 `protobuf:"varint,1,opt,name=committed,proto3" json:"committed,omitempty"` // index of the newest commit that this node serves
-	Revealed      uint64                 `protobuf:"varint,2,opt,name=revealed,proto3" json:"revealed,omitempty"`
+	Revealed      uint64                 `protobuf:"varint,2,opt,name=revealed,proto3" json:"revealed,omitempty"`   // all commits up to it are opened; one without sealed items is at once
 	Certified     uint64                 `protobuf:"varint,3,opt,name=certified,proto3" json:"certified,omitempty"`
 	Settled       uint64                 `protobuf:"varint,4,opt,name=settled,proto3" json:"settled,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -493,7 +566,7 @@ const file_dunlin_v1_types_proto_rawDesc = "" +
 	"\x06digest\x18\x03 \x01(\fR\x06digest\"=\n" +
 	"\x03Leg\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\x04R\tnamespace\x12\x18\n" +
-	"\apayload\x18\x02 \x01(\fR\apayload*\xaa\x01\n" +
+	"\apayload\x18\x02 \x01(\fR\apayload*\xd7\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_UNKNOWN\x10\x01\x12\x12\n" +
@@ -502,16 +575,27 @@ const file_dunlin_v1_types_proto_rawDesc = "" +
 	"\x0fSTATE_COMMITTED\x10\x04\x12\x11\n" +
 	"\rSTATE_EXPIRED\x10\x05\x12\x13\n" +
 	"\x0fSTATE_DUPLICATE\x10\x06\x12\x12\n" +
-	"\x0eSTATE_REJECTED\x10\a*R\n" +
+	"\x0eSTATE_REJECTED\x10\a\x12\x12\n" +
+	"\x0eSTATE_REVEALED\x10\b\x12\x17\n" +
+	"\x13STATE_REVEAL_FAILED\x10\t*e\n" +
 	"\x04Wait\x12\x14\n" +
 	"\x10WAIT_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tWAIT_NONE\x10\x01\x12\x11\n" +
 	"\rWAIT_INCLUDED\x10\x02\x12\x12\n" +
-	"\x0eWAIT_COMMITTED\x10\x03*C\n" +
+	"\x0eWAIT_COMMITTED\x10\x03\x12\x11\n" +
+	"\rWAIT_REVEALED\x10\x04*T\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10KIND_TRANSACTION\x10\x01\x12\x0f\n" +
-	"\vKIND_BUNDLE\x10\x02BCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
+	"\vKIND_BUNDLE\x10\x02\x12\x0f\n" +
+	"\vKIND_SEALED\x10\x03*\xa6\x01\n" +
+	"\aVerdict\x12\x17\n" +
+	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eVERDICT_OPENED\x10\x01\x12\x1e\n" +
+	"\x1aVERDICT_CIPHERTEXT_INVALID\x10\x02\x12\x15\n" +
+	"\x11VERDICT_KEY_STALE\x10\x03\x12\x1a\n" +
+	"\x16VERDICT_DECRYPT_FAILED\x10\x04\x12\x1b\n" +
+	"\x17VERDICT_CONTENT_INVALID\x10\x05BCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
 
 var (
 	file_dunlin_v1_types_proto_rawDescOnce sync.Once
@@ -525,16 +609,17 @@ func file_dunlin_v1_types_proto_rawDescGZIP() []byte {
 	return file_dunlin_v1_types_proto_rawDescData
 }
 
-var file_dunlin_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_dunlin_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_dunlin_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_dunlin_v1_types_proto_goTypes = []any{
 	(State)(0),         // 0: dunlin.v1.State
 	(Wait)(0),          // 1: dunlin.v1.Wait
 	(Kind)(0),          // 2: dunlin.v1.Kind
-	(*Watermarks)(nil), // 3: dunlin.v1.Watermarks
-	(*ErrorInfo)(nil),  // 4: dunlin.v1.ErrorInfo
-	(*BlockRef)(nil),   // 5: dunlin.v1.BlockRef
-	(*Leg)(nil),        // 6: dunlin.v1.Leg
+	(Verdict)(0),       // 3: dunlin.v1.Verdict
+	(*Watermarks)(nil), // 4: dunlin.v1.Watermarks
+	(*ErrorInfo)(nil),  // 5: dunlin.v1.ErrorInfo
+	(*BlockRef)(nil),   // 6: dunlin.v1.BlockRef
+	(*Leg)(nil),        // 7: dunlin.v1.Leg
 }
 var file_dunlin_v1_types_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -554,7 +639,7 @@ func file_dunlin_v1_types_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dunlin_v1_types_proto_rawDesc), len(file_dunlin_v1_types_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -39,6 +39,11 @@ const (
 	IngressSubmitProcedure = "/dunlin.v1.Ingress/Submit"
 	// IngressSubmitBundleProcedure is the fully-qualified name of the Ingress's SubmitBundle RPC.
 	IngressSubmitBundleProcedure = "/dunlin.v1.Ingress/SubmitBundle"
+	// IngressSubmitSealedProcedure is the fully-qualified name of the Ingress's SubmitSealed RPC.
+	IngressSubmitSealedProcedure = "/dunlin.v1.Ingress/SubmitSealed"
+	// IngressGetEncryptionKeyProcedure is the fully-qualified name of the Ingress's GetEncryptionKey
+	// RPC.
+	IngressGetEncryptionKeyProcedure = "/dunlin.v1.Ingress/GetEncryptionKey"
 )
 
 // IngressClient is a client for the dunlin.v1.Ingress service.
@@ -48,6 +53,12 @@ type IngressClient interface {
 	Submit(context.Context, *v1.SubmitRequest) (*v1.SubmitResponse, error)
 	// SubmitBundle takes several payloads that stand at one position of the order, or nowhere.
 	SubmitBundle(context.Context, *v1.SubmitBundleRequest) (*v1.SubmitBundleResponse, error)
+	// SubmitSealed takes one or many ciphertexts, each of a transaction or of a bundle. It answers per item.
+	// Nobody reads what they hold before their place in the order is fixed.
+	SubmitSealed(context.Context, *v1.SubmitSealedRequest) (*v1.SubmitSealedResponse, error)
+	// GetEncryptionKey is the key that users seal with. Until the network has made one it is refused with
+	// SEALING_NOT_READY, whose message says how far that is.
+	GetEncryptionKey(context.Context, *v1.GetEncryptionKeyRequest) (*v1.GetEncryptionKeyResponse, error)
 }
 
 // NewIngressClient constructs a client for the dunlin.v1.Ingress service. By default, it uses the
@@ -73,13 +84,28 @@ func NewIngressClient(httpClient connect.HTTPClient, baseURL string, opts ...con
 			connect.WithSchema(ingressMethods.ByName("SubmitBundle")),
 			connect.WithClientOptions(opts...),
 		),
+		submitSealed: connect.NewClient[v1.SubmitSealedRequest, v1.SubmitSealedResponse](
+			httpClient,
+			baseURL+IngressSubmitSealedProcedure,
+			connect.WithSchema(ingressMethods.ByName("SubmitSealed")),
+			connect.WithClientOptions(opts...),
+		),
+		getEncryptionKey: connect.NewClient[v1.GetEncryptionKeyRequest, v1.GetEncryptionKeyResponse](
+			httpClient,
+			baseURL+IngressGetEncryptionKeyProcedure,
+			connect.WithSchema(ingressMethods.ByName("GetEncryptionKey")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // ingressClient implements IngressClient.
 type ingressClient struct {
-	submit       *connect.Client[v1.SubmitRequest, v1.SubmitResponse]
-	submitBundle *connect.Client[v1.SubmitBundleRequest, v1.SubmitBundleResponse]
+	submit           *connect.Client[v1.SubmitRequest, v1.SubmitResponse]
+	submitBundle     *connect.Client[v1.SubmitBundleRequest, v1.SubmitBundleResponse]
+	submitSealed     *connect.Client[v1.SubmitSealedRequest, v1.SubmitSealedResponse]
+	getEncryptionKey *connect.Client[v1.GetEncryptionKeyRequest, v1.GetEncryptionKeyResponse]
 }
 
 // Submit calls dunlin.v1.Ingress.Submit.
@@ -100,6 +126,24 @@ func (c *ingressClient) SubmitBundle(ctx context.Context, req *v1.SubmitBundleRe
 	return nil, err
 }
 
+// SubmitSealed calls dunlin.v1.Ingress.SubmitSealed.
+func (c *ingressClient) SubmitSealed(ctx context.Context, req *v1.SubmitSealedRequest) (*v1.SubmitSealedResponse, error) {
+	response, err := c.submitSealed.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetEncryptionKey calls dunlin.v1.Ingress.GetEncryptionKey.
+func (c *ingressClient) GetEncryptionKey(ctx context.Context, req *v1.GetEncryptionKeyRequest) (*v1.GetEncryptionKeyResponse, error) {
+	response, err := c.getEncryptionKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // IngressHandler is an implementation of the dunlin.v1.Ingress service.
 type IngressHandler interface {
 	// Submit takes one or many transactions of one namespace. It answers per transaction: one that is
@@ -107,6 +151,12 @@ type IngressHandler interface {
 	Submit(context.Context, *v1.SubmitRequest) (*v1.SubmitResponse, error)
 	// SubmitBundle takes several payloads that stand at one position of the order, or nowhere.
 	SubmitBundle(context.Context, *v1.SubmitBundleRequest) (*v1.SubmitBundleResponse, error)
+	// SubmitSealed takes one or many ciphertexts, each of a transaction or of a bundle. It answers per item.
+	// Nobody reads what they hold before their place in the order is fixed.
+	SubmitSealed(context.Context, *v1.SubmitSealedRequest) (*v1.SubmitSealedResponse, error)
+	// GetEncryptionKey is the key that users seal with. Until the network has made one it is refused with
+	// SEALING_NOT_READY, whose message says how far that is.
+	GetEncryptionKey(context.Context, *v1.GetEncryptionKeyRequest) (*v1.GetEncryptionKeyResponse, error)
 }
 
 // NewIngressHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -128,12 +178,29 @@ func NewIngressHandler(svc IngressHandler, opts ...connect.HandlerOption) (strin
 		connect.WithSchema(ingressMethods.ByName("SubmitBundle")),
 		connect.WithHandlerOptions(opts...),
 	)
+	ingressSubmitSealedHandler := connect.NewUnaryHandlerSimple(
+		IngressSubmitSealedProcedure,
+		svc.SubmitSealed,
+		connect.WithSchema(ingressMethods.ByName("SubmitSealed")),
+		connect.WithHandlerOptions(opts...),
+	)
+	ingressGetEncryptionKeyHandler := connect.NewUnaryHandlerSimple(
+		IngressGetEncryptionKeyProcedure,
+		svc.GetEncryptionKey,
+		connect.WithSchema(ingressMethods.ByName("GetEncryptionKey")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/dunlin.v1.Ingress/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case IngressSubmitProcedure:
 			ingressSubmitHandler.ServeHTTP(w, r)
 		case IngressSubmitBundleProcedure:
 			ingressSubmitBundleHandler.ServeHTTP(w, r)
+		case IngressSubmitSealedProcedure:
+			ingressSubmitSealedHandler.ServeHTTP(w, r)
+		case IngressGetEncryptionKeyProcedure:
+			ingressGetEncryptionKeyHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -149,4 +216,12 @@ func (UnimplementedIngressHandler) Submit(context.Context, *v1.SubmitRequest) (*
 
 func (UnimplementedIngressHandler) SubmitBundle(context.Context, *v1.SubmitBundleRequest) (*v1.SubmitBundleResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Ingress.SubmitBundle is not implemented"))
+}
+
+func (UnimplementedIngressHandler) SubmitSealed(context.Context, *v1.SubmitSealedRequest) (*v1.SubmitSealedResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Ingress.SubmitSealed is not implemented"))
+}
+
+func (UnimplementedIngressHandler) GetEncryptionKey(context.Context, *v1.GetEncryptionKeyRequest) (*v1.GetEncryptionKeyResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Ingress.GetEncryptionKey is not implemented"))
 }
