@@ -37,12 +37,15 @@ type copier struct {
 
 	logID   [logIDSize]byte
 	highest dag.Round // own round that Badger was told of
+	stored  dag.CommitIndex
+	pruner  *pruner
 }
 
 func newCopier(s *Store) *copier {
 	c := &copier{
 		store: s, begun: make(chan struct{}, 1), much: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}), logID: s.log.header.logID,
+		stored: s.Head().Index,
 	}
 	c.room = sync.NewCond(&c.mu)
 	return c
@@ -174,7 +177,7 @@ func (c *copier) write(taken []queued) error {
 			continue
 		}
 		lastCommit = q.commit.commit.Index
-		if err := setCommit(w, q.commit); err != nil {
+		if err := c.setCommit(w, q.commit); err != nil {
 			return err
 		}
 	}
@@ -186,6 +189,7 @@ func (c *copier) write(taken []queued) error {
 	}
 	s.recent.blocksStored(refs)
 	s.reveals.kept(revealed)
+	c.stored = max(c.stored, lastCommit)
 	if lastCommit > 0 {
 		s.recent.commitStored(lastCommit)
 		if err := s.index.seal(s.badger, lastCommit); err != nil {
@@ -216,7 +220,20 @@ func (c *copier) sync() bool {
 		return false
 	}
 	c.store.log.confirm(c.store.copied)
+	if err := c.prune(); err != nil {
+		_ = c.store.failure.fail(err)
+		return false
+	}
 	return true
+}
+
+// prune removes what the retention no longer keeps: first from what readers are told, then from Badger.
+func (c *copier) prune() error {
+	pruned, err := c.pruner.prune(c.stored, c.store.prunedTo)
+	if err != nil || !pruned {
+		return err
+	}
+	return c.store.badger.reclaim()
 }
 
 func (c *copier) wakeAll() {
@@ -241,11 +258,15 @@ func setBlock(w *batch, self dag.Author, ref dag.Ref, raw []byte) error {
 	return w.set(blockKey(ref), raw)
 }
 
-func setCommit(w *batch, e *commitEntry) error {
+func (c *copier) setCommit(w *batch, e *commitEntry) error {
 	for _, ns := range e.namespaces {
 		if err := w.mark(namespaceKey(ns, e.commit.Index)); err != nil {
 			return err
 		}
 	}
-	return w.set(commitKey(e.commit.Index), e.commit.Encode())
+	encoded := e.commit.Encode()
+	if err := c.pruner.count(w, e.commit, len(encoded)); err != nil {
+		return err
+	}
+	return w.set(commitKey(e.commit.Index), encoded)
 }

@@ -25,6 +25,8 @@ type headSearch struct {
 	lowest *ordering.Commit
 	beyond map[dag.CommitIndex]dag.CommitRef // what was above a gap
 	chain  []dag.CommitRef                   // the chain in hand
+
+	earliest dag.CommitIndex // the oldest commit kept
 }
 
 // add takes the next lower commit and reports whether the search is over.
@@ -36,7 +38,7 @@ func (h *headSearch) add(c *ordering.Commit) bool {
 		h.head = c
 	}
 	h.lowest, h.chain = c, append(h.chain, c.Ref())
-	return len(h.chain) >= checkedCommits || c.Index == firstCommit
+	return len(h.chain) >= checkedCommits || c.Index == h.earliest
 }
 
 func (h *headSearch) breakChain() {
@@ -49,7 +51,7 @@ func (h *headSearch) breakChain() {
 // findHead finds the newest commit with an unbroken chain below it, and from it the round above
 // which blocks are needed.
 func (l *loader) findHead() error {
-	h := &headSearch{beyond: make(map[dag.CommitIndex]dag.CommitRef)}
+	h := &headSearch{earliest: l.pruner.earliest, beyond: make(map[dag.CommitIndex]dag.CommitRef)}
 	over := false
 	err := l.badger.each([]byte{prefixCommit}, last(prefixCommit), descending, func(item *badger.Item) error {
 		c, err := l.decode(item)
@@ -99,7 +101,7 @@ func (l *loader) checkNoGap() error {
 	if l.badger.orderly || l.recovery.Head == nil {
 		return nil
 	}
-	next, head := firstCommit, l.recovery.Head.Index
+	next, head := l.pruner.earliest, l.recovery.Head.Index
 	err := l.badger.each([]byte{prefixCommit}, commitKey(next), ascending, func(item *badger.Item) error {
 		i := dag.CommitIndex(lastNumber(item.Key()))
 		if i > next {

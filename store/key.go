@@ -20,6 +20,8 @@ import (
 //	m                                -> whose store this is | crc32c
 //	v | commit 8                     -> what its sealed items came to | crc32c
 //	w                                -> the newest commit up to which all are revealed, 8 | crc32c
+//	e                                -> the oldest commit kept, 8 | crc32c
+//	s | span 8                       -> bytes of the span's commits, 8 | crc32c
 //	h                                -> log id 16, highest own round that log gave | crc32c
 const (
 	prefixBlock     = 'b'
@@ -30,6 +32,8 @@ const (
 	prefixBucket    = 't'
 	prefixIdentity  = 'm'
 	prefixHighest   = 'h'
+	prefixEarliest  = 'e'
+	prefixSize      = 's'
 	prefixReveal    = 'v'
 	prefixRevealed  = 'w'
 )

@@ -121,6 +121,7 @@ type loader struct {
 	options  Options
 	badger   *badgerCopy
 	log      *blockLog
+	pruner   *pruner
 	beyond   map[dag.CommitIndex]dag.CommitRef
 	loaded   []*dag.Verified // all blocks of rounds above GCRound
 	recovery Recovery
@@ -147,6 +148,9 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 	if err := l.identify(); err != nil {
 		return nil, err
 	}
+	if l.pruner, err = loadPruner(l.badger, &o); err != nil {
+		return nil, err
+	}
 	if err := l.findHead(); err != nil {
 		return nil, err
 	}
@@ -166,7 +170,8 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 		recent:  newRecentView(o.CacheBytes, l.recovery.GCRound+1, head),
 		failure: failure{ch: make(chan struct{})},
 	}
-	if s.index, err = loadTxIndex(l.badger, head.Index, o.runs); err != nil {
+	s.recent.beginAt(l.pruner.earliest)
+	if s.index, err = loadTxIndex(l.badger, l.pruner.earliest, head.Index, o.runs); err != nil {
 		return nil, err
 	}
 	if s.reveals, err = loadReveals(l.badger, head.Index); err != nil {
@@ -175,6 +180,7 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 	s.spoken.Store(uint64(roundOf(l.recovery.OwnLast)))
 	s.recent.restore(l.loaded)
 	s.copier = newCopier(s)
+	s.copier.pruner = l.pruner
 	return s, nil
 }
 
@@ -205,7 +211,7 @@ func (l *loader) identify() error {
 // loadLog replays the log into Badger and opens it for writing, or begins a new one.
 func (l *loader) loadLog() error {
 	o := l.options
-	r := &replay{badger: l.badger, self: o.Self}
+	r := &replay{badger: l.badger, self: o.Self, floor: l.pruner.floor}
 	scan := &logScan{dir: o.logDir(), network: o.Committee.Network(), self: o.Self, visit: r.block}
 	found, err := scan.run()
 	if err := errors.Join(err, r.finish()); err != nil {

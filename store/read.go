@@ -94,11 +94,12 @@ func (s *Store) Block(ref dag.Ref) (*dag.Verified, bool, error) {
 	return b, true, nil
 }
 
-// CommitRecord gives the commit with an index, and whether there is one. Its Bodies may be missing;
+// CommitRecord gives the commit with an index, and whether there is one; of those before Earliest, there
+// is the one that the newest commit's KeygenWritten names. Its Bodies may be missing;
 // Commit fills them. The commit must not be changed.
 func (s *Store) CommitRecord(i dag.CommitIndex) (*ordering.Commit, bool, error) {
 	head, earliest := s.recent.bounds()
-	if err := s.usable(); err != nil || i == 0 || i < earliest || i > head.Index {
+	if err := s.usable(); err != nil || i == 0 || i > head.Index {
 		return nil, false, err
 	}
 	if e := s.recent.commit(i); e != nil {
@@ -107,10 +108,10 @@ func (s *Store) CommitRecord(i dag.CommitIndex) (*ordering.Commit, bool, error) 
 	var c *ordering.Commit
 	err := s.reading(func() error {
 		raw, found, err := s.badger.get(commitKey(i))
-		if err == nil && !found {
+		if err == nil && !found && i >= earliest && i >= s.Earliest() { // it may have been pruned meanwhile
 			err = corruptBadger(s.badger.dir, "it is missing")
 		}
-		if err != nil {
+		if err != nil || !found {
 			return err
 		}
 		c, err = decodeStoredCommit(s.badger.dir, i, raw)
@@ -119,7 +120,7 @@ func (s *Store) CommitRecord(i dag.CommitIndex) (*ordering.Commit, bool, error) 
 	if err != nil {
 		return nil, false, fmt.Errorf("read commit %d: %w", i, err)
 	}
-	return c, true, nil
+	return c, c != nil, nil
 }
 
 // decodeStoredCommit decodes a commit and checks that it is the one of its key.
@@ -143,6 +144,9 @@ func (s *Store) Commit(i dag.CommitIndex) (*ordering.Commit, bool, error) {
 	}
 	whole := *c
 	if whole.Bodies, err = s.bodies(c.Blocks); err != nil {
+		if i < s.Earliest() { // it may have been pruned meanwhile
+			return nil, false, nil
+		}
 		return nil, false, fmt.Errorf("read commit %d: %w", i, err)
 	}
 	return &whole, true, nil

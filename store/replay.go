@@ -15,6 +15,7 @@ import (
 type replay struct {
 	badger  *badgerCopy
 	self    dag.Author
+	floor   dag.Round // blocks of rounds below were pruned
 	writes  *batch
 	pending int // bytes in writes
 	written int // blocks
@@ -24,6 +25,9 @@ type replay struct {
 func (r *replay) block(ref dag.Ref, raw []byte) error {
 	if blockDigest(raw) != ref.Digest {
 		return fmt.Errorf("replay log: block %v does not have the digest of its record", ref)
+	}
+	if ref.Round < r.floor {
+		return nil
 	}
 	known, err := r.has(ref)
 	if err != nil || known {

@@ -61,10 +61,13 @@ type Options struct {
 	QueueBytes   int           // what may wait for the copier
 	SyncEvery    time.Duration // pace of the copier
 	MinFree      uint64        // free bytes below which Space says "not enough"
+	Retention    Retention     // how much of the history is kept
 
-	files filesystem                           // nil for the real one
-	runs  runLimits                            // zero for the standard ones
-	after func(time.Duration) <-chan time.Time // nil for time.After
+	files filesystem // nil for the real one
+	runs  runLimits  // zero for the standard ones
+
+	leastKept dag.CommitIndex                      // 0 for LeastKept
+	after     func(time.Duration) <-chan time.Time // nil for time.After
 }
 
 func (o *Options) complete() error {
@@ -86,6 +89,7 @@ func (o *Options) complete() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.leastKept = orDefault(o.leastKept, LeastKept)
 	o.runs = orDefault(o.runs, runLimits{runIDs, runCommits})
 	if o.files == nil {
 		o.files = diskFiles{}

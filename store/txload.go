@@ -11,9 +11,9 @@ import (
 
 // loadTxIndex reads the index's runs and rebuilds from the commits what no run holds, up to head.
 // Runs that are not whole, or go beyond head, are made again.
-func loadTxIndex(b *badgerCopy, head dag.CommitIndex, limits runLimits) (*txIndex, error) {
+func loadTxIndex(b *badgerCopy, earliest, head dag.CommitIndex, limits runLimits) (*txIndex, error) {
 	x := &txIndex{limits: limits}
-	next := firstCommit
+	next := earliest
 	err := b.each([]byte{prefixRun}, []byte{prefixRun}, ascending, func(item *badger.Item) error {
 		raw, err := b.value(item)
 		if err != nil {
@@ -24,7 +24,10 @@ func loadTxIndex(b *badgerCopy, head dag.CommitIndex, limits runLimits) (*txInde
 			return corruptBadger(b.dir, fmt.Sprintf("transaction index from commit %d is cut short", first))
 		}
 		last := dag.CommitIndex(binary.BigEndian.Uint64(raw))
-		if first != next || last > head {
+		if last < earliest {
+			return nil
+		}
+		if (first != next && len(x.sealed) > 0) || first > next || last > head {
 			return errStop
 		}
 		x.push(sealedRun{first, last, filter(raw[8:])})
@@ -34,7 +37,7 @@ func loadTxIndex(b *badgerCopy, head dag.CommitIndex, limits runLimits) (*txInde
 	if err != nil {
 		return nil, err
 	}
-	if next, err = x.dropPartial(b, next); err != nil {
+	if next, err = x.dropPartial(b, earliest, next); err != nil {
 		return nil, err
 	}
 	x.open = newRun(next)
@@ -60,7 +63,7 @@ func loadTxIndex(b *badgerCopy, head dag.CommitIndex, limits runLimits) (*txInde
 
 // dropPartial drops the newest run if a power cut took some of its buckets, and gives the commit
 // from which to rebuild. Earlier runs were synced long before the newest was written.
-func (x *txIndex) dropPartial(b *badgerCopy, next dag.CommitIndex) (dag.CommitIndex, error) {
+func (x *txIndex) dropPartial(b *badgerCopy, earliest, next dag.CommitIndex) (dag.CommitIndex, error) {
 	if len(x.sealed) == 0 {
 		return next, nil
 	}
@@ -70,7 +73,7 @@ func (x *txIndex) dropPartial(b *badgerCopy, next dag.CommitIndex) (dag.CommitIn
 			return 0, err
 		} else if !found {
 			x.sealed = x.sealed[:len(x.sealed)-1]
-			return newest.first, nil
+			return max(newest.first, earliest), nil
 		}
 	}
 	return next, nil

@@ -20,6 +20,7 @@ type Config struct {
 	Name   string       `toml:"name"`
 	P2P    P2PConfig    `toml:"p2p"`
 	API    APIConfig    `toml:"api"`
+	Store  StoreConfig  `toml:"store"`
 	Log    LogConfig    `toml:"log"`
 	Limits LimitsConfig `toml:"limits"`
 }
@@ -36,6 +37,12 @@ type P2PConfig struct {
 type APIConfig struct {
 	// Listen is host:port; port 0 takes a free one.
 	Listen string `toml:"listen"`
+}
+
+// StoreConfig says what the node keeps on its disk.
+type StoreConfig struct {
+	// Retention is "archive" for all of the history, or how much of the newest: "N commits" or "N GiB".
+	Retention string `toml:"retention"`
 }
 
 // LogConfig says what the node writes to standard error.
@@ -71,6 +78,7 @@ func DefaultConfig() Config {
 		Name:   "node",
 		P2P:    P2PConfig{Listen: []string{"/ip4/127.0.0.1/tcp/4001", "/ip4/127.0.0.1/udp/4001/quic-v1"}},
 		API:    APIConfig{Listen: "127.0.0.1:8080"},
+		Store:  StoreConfig{Retention: archive},
 		Log:    LogConfig{Level: "info", Format: "text"},
 		Limits: LimitsConfig{PoolMiB: 64, Observers: 64, Streams: 256, MinFreeDiskMiB: 1024},
 	}
@@ -128,6 +136,9 @@ func (c *Config) Check() error {
 	}
 	if _, _, err := net.SplitHostPort(c.API.Listen); err != nil || !isPlain(c.API.Listen) {
 		return fmt.Errorf("api.listen %q: want host:port", c.API.Listen)
+	}
+	if _, err := c.Store.retention(); err != nil {
+		return err
 	}
 	if _, err := c.Log.SlogLevel(); err != nil {
 		return err
@@ -228,6 +239,11 @@ listen = [
 [api]
 # Where rollups and wallets reach this node: host:port. Port 0 takes a free one.
 listen = {{printf "%q" .API.Listen}}
+
+[store]
+# How much of the history this node keeps: "archive" for all of it, or the newest "N commits" or "N GiB".
+# Who asks for what is gone is told PRUNED. A new node needs all of it: some nodes must be archives.
+retention = {{printf "%q" .Store.Retention}}
 
 [log]
 # debug, info, warn or error

@@ -10,9 +10,13 @@ import (
 
 // recover opens the store and gives the engine that goes on from what the disk holds.
 func (n *node) recover(damage store.DamagePolicy) (*ordering.Engine, error) {
+	keep, err := n.home.Config.Store.retention()
+	if err != nil {
+		return nil, err
+	}
 	s, found, err := store.Open(store.Options{
 		Dir: n.home.DataDir(), Committee: n.committee, Self: n.self, Logger: n.log, OnDamage: damage,
-		MinFree: uint64(n.home.Config.Limits.MinFreeDiskMiB) << 20,
+		MinFree: uint64(n.home.Config.Limits.MinFreeDiskMiB) << 20, Retention: keep,
 	})
 	if err != nil {
 		return nil, storeError(err)

@@ -22,6 +22,8 @@ type recorded struct {
 	genesis *dag.Genesis
 	rounds  [][]*dag.Verified // from round 1 on
 	commits []*ordering.Commit
+
+	earliest dag.CommitIndex // those before are pruned
 }
 
 func check(tb testing.TB, err error) {
@@ -85,6 +87,9 @@ func record(tb testing.TB, rounds int) *recorded {
 func (r *recorded) Head() dag.CommitRef { return r.commits[len(r.commits)-1].Ref() }
 
 func (r *recorded) Commit(i dag.CommitIndex) (*ordering.Commit, bool, error) {
+	if i < r.earliest {
+		return nil, false, nil
+	}
 	return r.commits[i-1], true, nil
 }
 
@@ -132,6 +137,15 @@ func (s *seen) Files(*dag.Genesis, map[string][]byte) error { s.files++; return 
 func (s *seen) Blocks(b []*dag.Verified) error              { s.blocks += len(b); return nil }
 func (s *seen) Commits(c []*ordering.Commit) error          { s.commits += len(c); return nil }
 
+// TestPrunedSource: a history without its beginning is refused, since nobody could verify it.
+func TestPrunedSource(t *testing.T) {
+	r := record(t, 20)
+	r.earliest = 2
+	if _, err := Export(t.Context(), &bytes.Buffer{}, r, map[string][]byte{GenesisFile: r.genesis.Encode()}); !errors.Is(err, ErrPruned) {
+		t.Errorf("export: %v, want %v", err, ErrPruned)
+	}
+}
+
 // TestFlippedBytes: no byte of a file can change unnoticed.
 func TestFlippedBytes(t *testing.T) {
 	file := record(t, 30).export(t)
@@ -178,7 +192,9 @@ func TestForgedHistories(t *testing.T) {
 		"the genesis of another network": func(f *recorded) { f.genesis = other.genesis },
 	} {
 		t.Run(name, func(t *testing.T) {
-			forged := &recorded{r.genesis, append([][]*dag.Verified(nil), r.rounds...), append([]*ordering.Commit(nil), r.commits...)}
+			forged := &recorded{
+				genesis: r.genesis, rounds: append([][]*dag.Verified(nil), r.rounds...), commits: append([]*ordering.Commit(nil), r.commits...),
+			}
 			forge(forged)
 			var out bytes.Buffer
 			_, err := Export(t.Context(), &out, forged, map[string][]byte{GenesisFile: forged.genesis.Encode()})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -60,6 +61,9 @@ func (e *exporter) run(ctx context.Context, attached map[string][]byte) error {
 	}
 	var last dag.Round
 	if head := e.summary.Head; head.Index > 0 {
+		if _, ok, err := e.source.Commit(1); err != nil || !ok {
+			return errors.Join(ErrPruned, err)
+		}
 		c, ok, err := e.source.Commit(head.Index)
 		if err != nil || !ok {
 			return fmt.Errorf("read commit %d: there %v: %w", head.Index, ok, err)

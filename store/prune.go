@@ -1,0 +1,279 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+)
+
+// Retention says how much of the history a store keeps. The zero value keeps all. Whatever it says, the
+// newest LeastKept commits stay, and what is gone goes in steps.
+type Retention struct {
+	Commits dag.CommitIndex // so many of the newest; 0 for all
+	Bytes   int64           // so many of encoded blocks and commits; 0 for all
+}
+
+const (
+	// LeastKept is how many commits are always kept: those that a restart needs, with a margin for
+	// readers that are a little behind.
+	LeastKept dag.CommitIndex = dag.ValidityWindow + 1024
+	// pruneSpan is how many commits go at a time.
+	pruneSpan = 256
+	// pruneBatch is how many keys are removed in one batch.
+	pruneBatch = 4096
+	// prunedDepth is how far below a commit's round its blocks may lie, with a margin.
+	prunedDepth = 2 * ordering.GCDepth
+	// discarded is what part of a value log must be dead for it to be written anew.
+	discarded = 0.5
+)
+
+// pruner removes what is older than the retention. The copier's goroutine uses it.
+type pruner struct {
+	badger   *badgerCopy
+	keep     Retention
+	least    dag.CommitIndex
+	sizes    map[uint64]int64 // bytes of the commits of each span
+	total    int64            // of sizes
+	earliest dag.CommitIndex  // the oldest commit kept
+	floor    dag.Round        // blocks of rounds below are removed
+	keygen   dag.CommitIndex  // a commit that stays although it is older; 0 for none
+}
+
+func spanOf(i dag.CommitIndex) uint64 { return uint64(i-1) / pruneSpan }
+
+// loadPruner reads where the history begins and how large it is.
+func loadPruner(b *badgerCopy, o *Options) (*pruner, error) {
+	p := &pruner{badger: b, keep: o.Retention, least: o.leastKept, sizes: make(map[uint64]int64), earliest: firstCommit}
+	raw, found, err := b.get([]byte{prefixEarliest})
+	if err != nil {
+		return nil, err
+	}
+	if found && len(raw) == 8 {
+		p.earliest = dag.CommitIndex(binary.BigEndian.Uint64(raw))
+		first, err := p.commit(p.earliest)
+		if err != nil {
+			return nil, err
+		}
+		p.floor = floorOf(first)
+	}
+	err = b.each([]byte{prefixSize}, []byte{prefixSize}, ascending, func(item *badger.Item) error {
+		raw, err := b.value(item)
+		if err != nil || len(raw) != 8 {
+			return err
+		}
+		size := int64(binary.BigEndian.Uint64(raw))
+		p.sizes[lastNumber(item.Key())] = size
+		p.total += size
+		return nil
+	})
+	return p, err
+}
+
+// count notes the size of a commit that is being written, in the same batch.
+func (p *pruner) count(w *batch, c *ordering.Commit, encoded int) error {
+	for _, b := range c.Bodies {
+		encoded += len(b.Bytes())
+	}
+	span := spanOf(c.Index)
+	p.sizes[span] += int64(encoded)
+	p.total += int64(encoded)
+	return w.set(numberKey(prefixSize, span), binary.BigEndian.AppendUint64(nil, uint64(p.sizes[span])))
+}
+
+// goal is the oldest commit that the retention keeps when head is the newest.
+func (p *pruner) goal(head dag.CommitIndex) dag.CommitIndex {
+	if head <= p.least || (p.keep.Commits == 0 && p.keep.Bytes == 0) {
+		return p.earliest
+	}
+	most, goal := head-p.least+1, p.earliest
+	if n := p.keep.Commits; n > 0 && head > n {
+		goal = max(goal, head-n+1)
+	}
+	if p.keep.Bytes > 0 {
+		left := p.total
+		for span := spanOf(p.earliest); left > p.keep.Bytes && dag.CommitIndex(span+1)*pruneSpan < most; span++ {
+			left -= p.sizes[span]
+			goal = max(goal, dag.CommitIndex(span+1)*pruneSpan+1)
+		}
+	}
+	goal = min(goal, most)
+	return max(p.earliest, (goal-1)/pruneSpan*pruneSpan+1)
+}
+
+// prune removes what has become too old by the time that head is the newest commit in Badger, and
+// reports whether it did. The new beginning is durable, and told, before anything is removed.
+func (p *pruner) prune(head dag.CommitIndex, tell func(dag.CommitIndex)) (bool, error) {
+	goal := p.goal(head)
+	if goal == p.earliest {
+		return false, nil
+	}
+	first, err := p.commit(goal)
+	if err != nil {
+		return false, err
+	}
+	newest, err := p.commit(head)
+	if err != nil {
+		return false, err
+	}
+	p.keygen = newest.KeygenWritten()
+	w := p.badger.batch()
+	defer w.cancel()
+	if err := w.set([]byte{prefixEarliest}, binary.BigEndian.AppendUint64(nil, uint64(goal))); err != nil {
+		return false, err
+	}
+	if err := errors.Join(w.flush(), p.badger.sync()); err != nil {
+		return false, err
+	}
+	tell(goal)
+	p.earliest, p.floor = goal, floorOf(first)
+	return true, p.remove()
+}
+
+// floorOf is the lowest round whose blocks are kept when c is the oldest commit.
+func floorOf(c *ordering.Commit) dag.Round {
+	if c.Round <= prunedDepth {
+		return 0
+	}
+	return c.Round - prunedDepth
+}
+
+func (p *pruner) commit(i dag.CommitIndex) (*ordering.Commit, error) {
+	raw, found, err := p.badger.get(commitKey(i))
+	if err == nil && !found {
+		err = corruptBadger(p.badger.dir, fmt.Sprintf("commit %d is missing", i))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeStoredCommit(p.badger.dir, i, raw)
+}
+
+// remove takes out everything below the beginning. Doing it twice changes nothing.
+func (p *pruner) remove() error {
+	e := uint64(p.earliest)
+	for _, r := range []struct {
+		prefix byte
+		below  uint64 // the first number of a key that stays
+	}{
+		{prefixCommit, e}, {prefixReveal, e}, {prefixBlock, uint64(p.floor)}, {prefixOwn, uint64(p.floor)}, {prefixSize, spanOf(p.earliest)},
+	} {
+		if err := p.removeRange([]byte{r.prefix}, numberKey(r.prefix, r.below)); err != nil {
+			return err
+		}
+	}
+	for span := range p.sizes {
+		if span < spanOf(p.earliest) {
+			p.total -= p.sizes[span]
+			delete(p.sizes, span)
+		}
+	}
+	return errors.Join(p.removeNamespaces(), p.removeRuns())
+}
+
+// removeNamespaces goes from namespace to namespace and removes each one's marks of old commits.
+func (p *pruner) removeNamespaces() error {
+	for at := []byte{prefixNamespace}; ; {
+		var ns []byte // the next namespace's prefix
+		err := p.badger.each([]byte{prefixNamespace}, at, ascending, func(item *badger.Item) error {
+			ns = item.KeyCopy(nil)[:9]
+			return errStop
+		})
+		if err != nil || ns == nil {
+			return err
+		}
+		end := binary.BigEndian.AppendUint64(append([]byte(nil), ns...), uint64(p.earliest))
+		if err := p.removeRange(ns, end); err != nil {
+			return err
+		}
+		number := binary.BigEndian.Uint64(ns[1:])
+		if number == ^uint64(0) {
+			return nil
+		}
+		at = numberKey(prefixNamespace, number+1)
+	}
+}
+
+// removeRuns removes runs of the transaction index that end before the beginning.
+func (p *pruner) removeRuns() error {
+	end := p.earliest
+	err := p.badger.each([]byte{prefixRun}, []byte{prefixRun}, ascending, func(item *badger.Item) error {
+		raw, err := p.badger.value(item)
+		if err != nil {
+			return err
+		}
+		if len(raw) < 8 || dag.CommitIndex(binary.BigEndian.Uint64(raw)) >= p.earliest {
+			end = dag.CommitIndex(lastNumber(item.Key()))
+			return errStop
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	end = min(end, p.earliest)
+	return errors.Join(p.removeRange([]byte{prefixRun}, runKey(end)), p.removeRange([]byte{prefixBucket}, bucketKey(end, 0)))
+}
+
+// removeRange removes the keys of a prefix before end, batch by batch.
+func (p *pruner) removeRange(prefix, end []byte) error {
+	for at := prefix; ; {
+		w := p.badger.batch()
+		n := 0
+		err := p.badger.each(prefix, at, ascending, func(item *badger.Item) error {
+			key := item.KeyCopy(nil)
+			if string(key) >= string(end) || n == pruneBatch {
+				return errStop
+			}
+			at, n = key, n+1
+			if prefix[0] == prefixCommit && dag.CommitIndex(lastNumber(key)) == p.keygen {
+				return nil
+			}
+			return w.remove(key)
+		})
+		if err == nil {
+			err = w.flush()
+		}
+		w.cancel()
+		if err != nil || n < pruneBatch {
+			return err
+		}
+	}
+}
+
+// prunedTo tells readers and the transaction index where the history now begins.
+func (s *Store) prunedTo(earliest dag.CommitIndex) {
+	s.recent.beginAt(earliest)
+	s.index.beginAt(earliest)
+}
+
+// beginAt notes the oldest commit kept.
+func (v *recentView) beginAt(earliest dag.CommitIndex) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.head.Index > 0 {
+		v.earliest = max(v.earliest, earliest)
+	}
+}
+
+// beginAt forgets runs that end before the oldest commit kept.
+func (x *txIndex) beginAt(earliest dag.CommitIndex) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for len(x.sealed) > 0 && x.sealed[0].last < earliest {
+		x.sealed = x.sealed[1:]
+	}
+}
+
+// reclaim gives one value log's space back, if one is half dead.
+func (b *badgerCopy) reclaim() error {
+	err := guard(b.dir, func() error { return b.db.RunValueLogGC(discarded) })
+	if err != nil && !errors.Is(err, badger.ErrNoRewrite) && !errors.Is(err, badger.ErrRejected) {
+		return fmt.Errorf("give back space of badger: %w", err)
+	}
+	return nil
+}
