@@ -33,7 +33,8 @@ const (
 // answers, then to the next. Safe for concurrent use; Close it in the end.
 type Client struct {
 	endpoints []*endpoint
-	current   atomic.Uint32 // index of the endpoint that is used now, modulo their number
+	current   atomic.Uint32                 // index of the endpoint that is used now, modulo their number
+	key       atomic.Pointer[EncryptionKey] // that serves, as far as is known; nil for not asked yet
 	web       *http.Client
 	transport *http.Transport
 }

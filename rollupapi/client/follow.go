@@ -9,7 +9,9 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/crypto/seal"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering/reveal"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
@@ -37,6 +39,12 @@ type Selection struct {
 	Namespaces []dag.Namespace // none for all
 	Cursor     string          // exclusive: genesis, tip, commit:N or a cursor of an Item or Event; empty for tip
 	Content    Content
+	MinState   State // Committed, or Revealed: sealed items with what they held; empty for Revealed with Items, else Committed
+}
+
+// minStates is how far commits must have come to be read.
+var minStates = map[State]pb.MinState{
+	"": pb.MinState_MIN_STATE_UNSPECIFIED, Committed: pb.MinState_MIN_STATE_COMMITTED, Revealed: pb.MinState_MIN_STATE_REVEALED,
 }
 
 // Item is one position of the order.
@@ -44,14 +52,21 @@ type Item struct {
 	Commit     dag.CommitIndex
 	Index      uint32 // within the commit, over all namespaces
 	ID         crypto.Digest
-	Namespace  dag.Namespace // of a bundle: its first leg's
+	Namespace  dag.Namespace // of a bundle: its first leg's; of a sealed item: the first that it names
 	Kind       dag.ItemKind
 	Payload    []byte    // of a transaction
-	Legs       []dag.Leg // of a bundle
+	Legs       []dag.Leg // of a bundle; of a sealed item what it held, if its verdict is Opened
 	ValidUntil dag.CommitIndex
 	Sender     []byte // none if the envelope is unsigned
 	Signature  []byte
 	Cursor     string // to go on behind this item
+
+	// Of sealed items; Verdict and Opening if it was read at Revealed. All verdicts but Opened are
+	// failures: the item keeps its place and counts for nothing.
+	Namespaces []dag.Namespace
+	Ciphertext []byte
+	Verdict    reveal.Verdict
+	Opening    seal.Opening // with which VerifyReveal checks
 }
 
 // Event is one message of a stream: items of one commit, or a commit behind its last item, or
@@ -90,6 +105,9 @@ func (c *Client) Follow(ctx context.Context, ns dag.Namespace, cursor string, ha
 func (c *Client) FollowEvents(ctx context.Context, s Selection, handle func(Event) error) error {
 	if s.Content < 0 || int(s.Content) >= len(contents) {
 		return fmt.Errorf("follow: there is no content %d", s.Content)
+	}
+	if _, ok := minStates[s.MinState]; !ok {
+		return fmt.Errorf("follow: there is no min state %s, but Committed and Revealed", s.MinState)
 	}
 	f := &follower{client: c, selection: s, handle: handle}
 	pause := firstPause
@@ -153,6 +171,7 @@ func (f *follower) connection(ctx context.Context, e *endpoint) (bool, error) {
 	stream, err := e.read.Stream(ctx, &pb.StreamRequest{
 		Namespaces: numbers(f.selection.Namespaces), Cursor: f.selection.Cursor,
 		Content: contents[f.selection.Content], HeartbeatMs: uint32(heartbeat.Milliseconds()),
+		MinState: minStates[f.selection.MinState],
 	})
 	if err != nil {
 		return false, asError(err)
@@ -185,18 +204,28 @@ func (f *follower) event(m *pb.StreamResponse) (Event, error) {
 	event.Items = make([]Item, len(messages))
 	for i, m := range messages {
 		item := &event.Items[i]
-		*item = Item{
-			Commit: dag.CommitIndex(m.GetCommit()), Index: m.GetIndex(), Namespace: dag.Namespace(m.GetNamespace()), Kind: dag.ItemKind(m.GetKind()),
-			Payload: m.GetPayload(), ValidUntil: dag.CommitIndex(m.GetValidUntilCommit()), Sender: m.GetSender(), Signature: m.GetSignature(), Cursor: m.GetCursor(),
-		}
-		copy(item.ID[:], m.GetTxId())
-		for _, l := range m.GetLegs() {
-			item.Legs = append(item.Legs, dag.Leg{Namespace: dag.Namespace(l.GetNamespace()), Payload: l.GetPayload()})
-		}
+		*item = newItem(m)
 		if f.started && (item.Commit < f.commit || item.Commit == f.commit && item.Index <= f.index) {
 			return event, fmt.Errorf("%w: item %d of commit %d behind item %d of commit %d", ErrOrder, item.Index, item.Commit, f.index, f.commit)
 		}
 		f.commit, f.index, f.started = item.Commit, item.Index, true
 	}
 	return event, nil
+}
+
+func newItem(m *pb.Item) Item {
+	item := Item{
+		Commit: dag.CommitIndex(m.GetCommit()), Index: m.GetIndex(), Namespace: dag.Namespace(m.GetNamespace()), Kind: dag.ItemKind(m.GetKind()),
+		Payload: m.GetPayload(), ValidUntil: dag.CommitIndex(m.GetValidUntilCommit()), Sender: m.GetSender(), Signature: m.GetSignature(), Cursor: m.GetCursor(),
+		Ciphertext: m.GetCiphertext(), Verdict: reveal.Verdict(m.GetVerdict()),
+	}
+	copy(item.ID[:], m.GetTxId())
+	copy(item.Opening[:], m.GetOpening())
+	for _, l := range m.GetLegs() {
+		item.Legs = append(item.Legs, dag.Leg{Namespace: dag.Namespace(l.GetNamespace()), Payload: l.GetPayload()})
+	}
+	for _, ns := range m.GetNamespaces() {
+		item.Namespaces = append(item.Namespaces, dag.Namespace(ns))
+	}
+	return item
 }

@@ -17,7 +17,8 @@ import (
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
-// State is what has become of a transaction. A committed one stays so for ever.
+// State is what has become of a transaction. A committed one stays so for ever; a sealed one goes on to
+// Revealed or RevealFailed.
 type State string
 
 // The states, as in the API.
@@ -29,11 +30,28 @@ const (
 	Expired   State = "EXPIRED"
 	Duplicate State = "DUPLICATE" // stands in the same call already
 	Rejected  State = "REJECTED"
+
+	Revealed     State = "REVEALED"      // sealed, committed and opened
+	RevealFailed State = "REVEAL_FAILED" // sealed, committed, and counts for nothing
 )
 
 var states = map[pb.State]State{
 	pb.State_STATE_UNKNOWN: Unknown, pb.State_STATE_RECEIVED: Received, pb.State_STATE_INCLUDED: Included, pb.State_STATE_COMMITTED: Committed,
 	pb.State_STATE_EXPIRED: Expired, pb.State_STATE_DUPLICATE: Duplicate, pb.State_STATE_REJECTED: Rejected,
+	pb.State_STATE_REVEALED: Revealed, pb.State_STATE_REVEAL_FAILED: RevealFailed,
+}
+
+// reaches reports whether a state is as far as a wait asks of what is sealed.
+func (s State) reaches(w Wait) bool {
+	switch s {
+	case Revealed, RevealFailed:
+		return true
+	case Committed:
+		return w != WaitRevealed
+	case Included:
+		return w == WaitIncluded || w == WaitNone
+	}
+	return w == WaitNone
 }
 
 // Wait says how far transactions must have come before Submit returns.
@@ -44,9 +62,12 @@ const (
 	WaitIncluded Wait = iota
 	WaitNone
 	WaitCommitted
+	WaitRevealed // of what is not sealed: WaitCommitted
 )
 
-var waits = [...]pb.Wait{WaitIncluded: pb.Wait_WAIT_INCLUDED, WaitNone: pb.Wait_WAIT_NONE, WaitCommitted: pb.Wait_WAIT_COMMITTED}
+var waits = [...]pb.Wait{
+	WaitIncluded: pb.Wait_WAIT_INCLUDED, WaitNone: pb.Wait_WAIT_NONE, WaitCommitted: pb.Wait_WAIT_COMMITTED, WaitRevealed: pb.Wait_WAIT_REVEALED,
+}
 
 // Submission is transactions of one namespace.
 type Submission struct {
@@ -63,9 +84,10 @@ type Submission struct {
 type Result struct {
 	ID     crypto.Digest // zero if it was refused before it had one
 	State  State
-	Commit dag.CommitIndex // Committed: where
+	Commit dag.CommitIndex // Committed, Revealed and RevealFailed: where
 	Index  uint32
-	Err    *Error // Rejected and Expired: why
+	Err    *Error // Rejected, Expired and RevealFailed: why
+	Reveal string // Status of what is sealed and Committed: what its opening waits for, such as "2 of 3 shares, missing v3"
 }
 
 // Submit sends transactions and returns one result per payload. It goes on to the next node if one
@@ -89,15 +111,19 @@ func (c *Client) Submit(ctx context.Context, s Submission) ([]Result, error) {
 	if len(response.GetItems()) != len(s.Payloads) {
 		return nil, fmt.Errorf("submit: %d results for %d transactions", len(response.GetItems()), len(s.Payloads))
 	}
-	results := make([]Result, len(s.Payloads))
-	for i, m := range response.GetItems() {
+	return newResults(response.GetItems()), nil
+}
+
+func newResults(items []*pb.SubmitResult) []Result {
+	results := make([]Result, len(items))
+	for i, m := range items {
 		results[i] = Result{State: states[m.GetState()], Commit: dag.CommitIndex(m.GetCommit()), Index: m.GetIndex()}
 		copy(results[i].ID[:], m.GetTxId())
 		if info := m.GetError(); info != nil {
 			results[i].Err = newError(info)
 		}
 	}
-	return results, nil
+	return results
 }
 
 // SubmitBatch sends unsigned transactions and returns when each is in a block on disk or refused.
@@ -159,7 +185,7 @@ func (c *Client) Status(ctx context.Context, id crypto.Digest) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("ask for status: %w", err)
 	}
-	r := Result{ID: id, State: states[m.GetState()], Commit: dag.CommitIndex(m.GetCommit()), Index: m.GetIndex()}
+	r := Result{ID: id, State: states[m.GetState()], Commit: dag.CommitIndex(m.GetCommit()), Index: m.GetIndex(), Reveal: m.GetReveal().GetText()}
 	if info := m.GetError(); info != nil {
 		r.Err = newError(info)
 	}
