@@ -78,6 +78,8 @@ func digestOfSeeds(t testing.TB) string {
 		r := pass(t, plan(t, seed, Options{Validators: 4 + int(seed), Rounds: 40, Topology: LAN, Profile: "chaos"}))
 		out = append(out, r.Digest.String())
 	}
+	colluding := plan(t, 4, Options{Validators: 7, Rounds: 40, Topology: LAN, Profile: "chaos", Adversaries: []string{"hide", "equivocate"}})
+	out = append(out, pass(t, colluding).Digest.String())
 	return strings.Join(out, " ")
 }
 
