@@ -23,6 +23,8 @@ type cluster struct {
 	random    *rand.Rand
 	delay     func(from, to int) time.Duration
 	sequence  int
+	adapt     func(*Config)     // changes what engines are made of; nil for nothing
+	seen      func(int, *Ready) // sees what they hand out; nil for nobody
 }
 
 type clusterNode struct {
@@ -94,7 +96,11 @@ func newCluster(t testing.TB, n int, seed uint64) *cluster {
 
 func (c *cluster) start(i int, r Restored) {
 	c.t.Helper()
-	e, err := NewEngine(Config{Committee: c.committee, Registry: c.registry, Self: dag.Author(i), Signer: c.keys[i]}, r)
+	cfg := Config{Committee: c.committee, Registry: c.registry, Self: dag.Author(i), Signer: c.keys[i]}
+	if c.adapt != nil {
+		c.adapt(&cfg)
+	}
+	e, err := NewEngine(cfg, r)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -159,6 +165,9 @@ func (c *cluster) carryOut(i int, r Ready) {
 	node.disk = append(node.disk, r.Persist...)
 	node.commits = append(node.commits, r.Commits...)
 	node.outcomes = append(node.outcomes, r.Outcomes...)
+	if c.seen != nil {
+		c.seen(i, &r)
+	}
 	for _, b := range r.Broadcast {
 		node.own = append(node.own, b)
 		for j := range c.nodes {

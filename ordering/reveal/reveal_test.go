@@ -279,6 +279,9 @@ func TestManyParts(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if have, _, _, _ := tracker.Progress(c.Index); have != 3*(1-part) {
+			t.Errorf("after the shares of part %d progress is %d", part, have)
+		}
 	}
 	r := one(t, tracker)
 	if len(r.Outcomes) != MaxPart+1 || slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Verdict != Opened }) {
@@ -305,6 +308,9 @@ func TestNewKey(t *testing.T) {
 	content, err := dag.EncodeContent(legs("x", 7))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if tracker.serving(w.keys[0].From-1) != nil {
+		t.Error("a key serves before it is ready")
 	}
 	for i, want := range [][]Verdict{{0, KeyStale}, {0, KeyStale}, {KeyStale, 0}} {
 		c := newCommit(w.commit(w.sealed(0, content, 7), w.sealed(1, content, 7)), tracker.serving(w.head))
