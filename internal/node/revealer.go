@@ -51,6 +51,7 @@ type revealer struct {
 	begun  bool                                 // the loop's: whether it has handed over anything
 	limit  dag.CommitIndex                      // commits of the store that may be read: their keys are here
 	ahead  map[dag.CommitIndex]*ordering.Commit // handed in before their turn
+	stuck  dag.CommitIndex                      // the oldest unrevealed commit when shares were last looked for
 	rescan dag.Round                            // where the next look into the store begins
 	blamed dag.AuthorSet                        // whose bad shares were logged
 	stored dag.CommitIndex
@@ -215,11 +216,11 @@ func (r *revealer) offer() {
 }
 
 // lookAgain looks for shares of unrevealed commits in the blocks of the store, a piece at a time, and
-// has the own ones offered again.
+// has the own ones offered again, where the oldest of them has not moved since the last look.
 func (r *revealer) lookAgain() error {
-	_, round, open := r.tracker.Oldest()
-	if !open {
-		r.rescan = 0
+	oldest, round, open := r.tracker.Oldest()
+	if !open || oldest != r.stuck {
+		r.rescan, r.stuck = 0, oldest
 		return nil
 	}
 	r.tracker.OfferAgain()
