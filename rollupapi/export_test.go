@@ -13,6 +13,8 @@ const (
 	MaxBodyBytes       = maxBodyBytes
 	MaxRangeItems      = maxRangeItems
 	MaxRangeCommits    = maxRangeCommits
+	MaxRangeOpened     = maxRangeOpened
+	MaxSubmitSealed    = maxSubmitSealed
 	MaxNamespaces      = maxNamespaces
 	MaxStreams         = defaultStreams
 	MaxRPCBatch        = maxRPCBatch
