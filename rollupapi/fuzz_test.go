@@ -43,6 +43,32 @@ func FuzzSubmitJSON(f *testing.F) {
 	})
 }
 
+// FuzzSubmitSealedJSON: no body panics; what is not refused names registered namespaces, few enough.
+func FuzzSubmitSealedJSON(f *testing.F) {
+	s := fuzzServer(f)
+	f.Add([]byte(`{"items":[{"namespaces":[1003],"ciphertext":"0x01","valid_until_commit":7}],"wait":"revealed","timeout_ms":5}`))
+	f.Add([]byte(`{"items":[{"namespaces":["open","open"],"ciphertext":"0x","sender":"0x","signature":"0x"},{}]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		items, w, err := s.parseSubmitSealed(raw)
+		var refused *Refusal
+		switch {
+		case err != nil && !errors.As(err, &refused):
+			t.Fatalf("%v is no refusal", err)
+		case err == nil && (w.timeout <= 0 || w.timeout > longestWait || w.state == 0):
+			t.Fatalf("%+v", w)
+		case err != nil:
+			return
+		}
+		for i := range items {
+			for _, ns := range items[i].Namespaces {
+				if ns != 1003 || len(items[i].Namespaces) > dag.MaxBundleNamespaces {
+					t.Fatalf("%+v", items[i])
+				}
+			}
+		}
+	})
+}
+
 // FuzzRPC: no body panics; what is read is within the batch limit, or is refused with a code.
 func FuzzRPC(f *testing.F) {
 	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}`))
