@@ -227,15 +227,6 @@ func (c *copier) sync() bool {
 	return true
 }
 
-// prune removes what the retention no longer keeps: first from what readers are told, then from Badger.
-func (c *copier) prune() error {
-	pruned, err := c.pruner.prune(c.stored, c.store.prunedTo)
-	if err != nil || !pruned {
-		return err
-	}
-	return c.store.badger.reclaim()
-}
-
 func (c *copier) wakeAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

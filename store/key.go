@@ -34,6 +34,7 @@ const (
 	prefixHighest   = 'h'
 	prefixEarliest  = 'e'
 	prefixSize      = 's'
+	prefixDropped   = 0xff // nothing stays under it
 	prefixReveal    = 'v'
 	prefixRevealed  = 'w'
 )

@@ -28,8 +28,6 @@ const (
 	pruneBatch = 4096
 	// prunedDepth is how far below a commit's round its blocks may lie, with a margin.
 	prunedDepth = 2 * ordering.GCDepth
-	// discarded is what part of a value log must be dead for it to be written anew.
-	discarded = 0.5
 )
 
 // pruner removes what is older than the retention. The copier's goroutine uses it.
@@ -42,6 +40,7 @@ type pruner struct {
 	earliest dag.CommitIndex  // the oldest commit kept
 	floor    dag.Round        // blocks of rounds below are removed
 	keygen   dag.CommitIndex  // a commit that stays although it is older; 0 for none
+	freed    int64            // bytes removed since space was last given back
 }
 
 func spanOf(i dag.CommitIndex) uint64 { return uint64(i-1) / pruneSpan }
@@ -120,9 +119,11 @@ func (p *pruner) prune(head dag.CommitIndex, tell func(dag.CommitIndex)) (bool, 
 	if err != nil {
 		return false, err
 	}
-	p.keygen = newest.KeygenWritten()
 	w := p.badger.batch()
 	defer w.cancel()
+	if err := p.keepKeygen(w, newest); err != nil {
+		return false, err
+	}
 	if err := w.set([]byte{prefixEarliest}, binary.BigEndian.AppendUint64(nil, uint64(goal))); err != nil {
 		return false, err
 	}
@@ -140,6 +141,17 @@ func floorOf(c *ordering.Commit) dag.Round {
 		return 0
 	}
 	return c.Round - prunedDepth
+}
+
+// keepKeygen writes the commit with the state of the key generation once more if it is old: it would
+// keep the space of all that was written with it.
+func (p *pruner) keepKeygen(w *batch, newest *ordering.Commit) error {
+	p.keygen = newest.KeygenWritten()
+	raw, found, err := p.badger.get(commitKey(p.keygen))
+	if err != nil || !found {
+		return err
+	}
+	return w.set(commitKey(p.keygen), raw)
 }
 
 func (p *pruner) commit(i dag.CommitIndex) (*ordering.Commit, error) {
@@ -169,6 +181,7 @@ func (p *pruner) remove() error {
 	for span := range p.sizes {
 		if span < spanOf(p.earliest) {
 			p.total -= p.sizes[span]
+			p.freed += p.sizes[span]
 			delete(p.sizes, span)
 		}
 	}
@@ -243,37 +256,4 @@ func (p *pruner) removeRange(prefix, end []byte) error {
 			return err
 		}
 	}
-}
-
-// prunedTo tells readers and the transaction index where the history now begins.
-func (s *Store) prunedTo(earliest dag.CommitIndex) {
-	s.recent.beginAt(earliest)
-	s.index.beginAt(earliest)
-}
-
-// beginAt notes the oldest commit kept.
-func (v *recentView) beginAt(earliest dag.CommitIndex) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.head.Index > 0 {
-		v.earliest = max(v.earliest, earliest)
-	}
-}
-
-// beginAt forgets runs that end before the oldest commit kept.
-func (x *txIndex) beginAt(earliest dag.CommitIndex) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for len(x.sealed) > 0 && x.sealed[0].last < earliest {
-		x.sealed = x.sealed[1:]
-	}
-}
-
-// reclaim gives one value log's space back, if one is half dead.
-func (b *badgerCopy) reclaim() error {
-	err := guard(b.dir, func() error { return b.db.RunValueLogGC(discarded) })
-	if err != nil && !errors.Is(err, badger.ErrNoRewrite) && !errors.Is(err, badger.ErrRejected) {
-		return fmt.Errorf("give back space of badger: %w", err)
-	}
-	return nil
 }

@@ -97,3 +97,32 @@ func TestKeygenStays(t *testing.T) {
 		}
 	}
 }
+
+// TestSpaceIsGivenBack: what was pruned no longer takes space on disk.
+func TestSpaceIsGivenBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes a gigabyte")
+	}
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	o.Retention, o.leastKept = Retention{Commits: 400}, 300
+	s, _ := w.create(o)
+	w.feed(s, 1800, 1, 120_000) // 860 MB, of which 660 commits at most are kept
+	copied(t, s)
+	check(t, s.Close())
+	f, err := listBadger(o.badgerDir())
+	check(t, err)
+	var size int64
+	for _, n := range f.sizes {
+		size += n
+	}
+	if most := int64(3 * badgerValueLogFile); size > most {
+		t.Fatalf("%d MiB for %d commits, want at most %d MiB", size>>20, s.Head().Index-s.Earliest()+1, most>>20)
+	}
+	s, _ = w.open(o)
+	for i := s.Earliest(); i <= w.head.Index; i++ {
+		if _, found, err := s.Commit(i); err != nil || !found {
+			t.Fatalf("commit %d: there %v, %v", i, found, err)
+		}
+	}
+}

@@ -36,8 +36,8 @@ const domainFile crypto.Domain = "dunlin/history-file/1"
 
 // Limits of what is read from a file.
 const (
-	// maxRecord bounds one record in bytes: the largest is a commit of many items.
-	maxRecord = 64 << 20
+	// maxRecord bounds one record in bytes: the largest is a commit of the fullest blocks of 256 validators over some rounds.
+	maxRecord = 512 << 20
 	// maxAttached is how many files may be attached: what a home has beside keys and data.
 	maxAttached = 8
 	// maxAhead is how many commits may wait to be compared: the order of a round is known some rounds later.
