@@ -7,7 +7,20 @@ type Mutant struct {
 }
 
 // Catalogue is every error, by subject.
-func Catalogue() []Mutant {
+func Catalogue() []Mutant { return append(ordered(), sealed()...) }
+
+// sealed is the errors in sealing.
+func sealed() []Mutant {
+	return []Mutant{
+		{ShareEarly, "a share is said for sealed items that are accepted and not committed"},
+		{ShareOtherBatch, "a share is made for another batch than the commit's"},
+		{InvalidUnverified, "an item is taken for invalid from shares that were not verified"},
+		{CheatQualified, "the deal of a proven cheat goes into the key"},
+	}
+}
+
+// ordered is the errors in the order.
+func ordered() []Mutant {
 	return []Mutant{
 		{OutsideCone, "the indirect rule finds certificates anywhere, not only in the anchor's cone"},
 		{StepOver, "an undecided slot is stepped over in search of an anchor"},

@@ -72,3 +72,11 @@ const (
 	EvidenceDropped Name = "evidence-dropped"
 	PoolForgets     Name = "pool-loses-returned-items"
 )
+
+// The errors in sealing.
+const (
+	ShareEarly        Name = "share-before-commit"
+	ShareOtherBatch   Name = "share-for-another-batch"
+	InvalidUnverified Name = "invalid-from-unverified-shares"
+	CheatQualified    Name = "proven-cheat-qualifies"
+)

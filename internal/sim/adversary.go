@@ -29,6 +29,7 @@ type adversary struct {
 	last     *dag.Verified // its own newest block; nil for genesis
 	made     dag.Round
 	wakeAt   time.Duration // when it acts; 0 for not scheduled
+	sealer   *sealer       // nil in a network without sealing
 	shapers  []shaper
 	meddlers []meddler
 	deniers  []denier
@@ -70,6 +71,9 @@ var behaviours = map[string]behaviour{
 	"badparents": newBadParents, "future": newFuture, "old": newOld, "spam": newSpam, "replay": newReplay, "selective": newSelective,
 	"amnesia": newAmnesia, "bare": newBare, "liar": newLiar, "clock": newSkewed, "edge": newEdge, "mute": newMute,
 	"hide": newHide,
+
+	"badshares": newBadShares, "noshares": newNoShares, "earlyshares": newEarlyShares,
+	"baddeals": newBadDeals, "twodeals": newTwoDeals, "nodeals": newNoDeals, "complain": newComplain,
 }
 
 // Behaviours lists all behaviours of adversaries in order.
@@ -85,7 +89,7 @@ func Behaviours() []string {
 func newAdversary(w *world, spec Adversary) *adversary {
 	a := &adversary{
 		world: w, self: spec.Author, graph: dag.New(w.committee),
-		random: newStream(w.scenario.Seed, numbered("adversary", int(spec.Author))),
+		random: newStream(w.scenario.Seed, numbered("adversary", int(spec.Author))), sealer: newSealer(w, spec.Author),
 	}
 	for _, name := range spec.Behaviours {
 		b := behaviours[name](a)
@@ -158,6 +162,7 @@ func (a *adversary) act() {
 	}
 	a.made = round
 	drafts := []draft{a.honestDraft(round)}
+	drafts[0].block.System = a.sealer.system(round)
 	for _, s := range a.shapers {
 		drafts = s.shape(a, drafts)
 	}

@@ -48,6 +48,7 @@ func (n *node) carryOut(r ordering.Ready) {
 		w.trace.say(w.now, n.self, "commits %d: round %d, anchors %v, %d blocks, %d items", c.Index, c.Round, c.Anchors, len(c.Blocks), len(c.Accepted))
 		w.check.committed(n.self, c)
 	}
+	n.revealer.take(&r)
 	for _, ev := range r.Evidence {
 		w.check.accused(n.self, ev)
 	}

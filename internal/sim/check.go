@@ -21,7 +21,7 @@ const (
 
 // severities of the invariants. What is not listed is safety.
 var severities = map[string]Severity{
-	"progress": Liveness, "delivery": Liveness, "inclusion": Liveness, "answer": Liveness, "recovery": Liveness, "memory": Limit,
+	"progress": Liveness, "delivery": Liveness, "inclusion": Liveness, "answer": Liveness, "recovery": Liveness, "unrevealed": Liveness, "memory": Limit,
 }
 
 // Violation is the first promise that a run broke.
@@ -39,6 +39,7 @@ type checker struct {
 	world     *world
 	violation *Violation
 	rule      *rule
+	reveals   *reveals // nil in a network without sealing
 
 	sequence []agreed          // the longest commit sequence
 	heads    []dag.CommitIndex // per node: its newest commit in this life
@@ -71,11 +72,13 @@ type agreed struct {
 }
 
 func newChecker(w *world) *checker {
-	return &checker{
+	c := &checker{
 		world: w, rule: newRule(w.committee, w.registry), heads: make([]dag.CommitIndex, w.scenario.Validators), slots: make(map[dag.Slot]bool),
 		items: make(map[crypto.Digest]dag.CommitIndex), known: make(map[crypto.Digest]bool), said: make(map[dag.Slot]crypto.Digest),
 		acknowledged: make(map[crypto.Digest]promise), tickets: make(map[uint64]dag.Author),
 	}
+	c.reveals = newReveals(c)
+	return c
 }
 
 // fail keeps the first violation.
@@ -170,6 +173,7 @@ func (c *checker) extend(node dag.Author, commit *ordering.Commit) {
 		c.fail("rule", wrong, node)
 	}
 	c.contents(node, commit)
+	c.reveals.extend(node, commit)
 }
 
 // contents checks that a commit orders no slot and no item for a second time.
@@ -208,6 +212,7 @@ func (c *checker) left(b *dag.Verified) {
 	}
 	c.said[b.Slot()] = b.Ref().Digest
 	c.unskipped(w.nodes[b.Author()], b)
+	c.reveals.left(b)
 	if c.stopwatch != nil {
 		c.stopwatch.left(b.Ref(), w.now)
 	}

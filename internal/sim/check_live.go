@@ -120,6 +120,13 @@ func (c *checker) missing() (invariant string, node dag.Author, detail string) {
 		p := c.acknowledged[id]
 		return "delivery", p.node, sprintf("item %v was acknowledged, is valid until %d and is in no commit up to %d", id.Short(), p.until, c.longest())
 	}
+	for _, n := range c.world.nodes {
+		if n != nil {
+			if detail := c.reveals.unrevealed(n); detail != "" {
+				return "unrevealed", n.self, detail
+			}
+		}
+	}
 	if n := len(c.tickets); n > 0 {
 		return "answer", 0, sprintf("%d submissions have no answer", n)
 	}

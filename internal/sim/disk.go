@@ -21,7 +21,10 @@ type disk struct {
 	byRound map[dag.Round][]*dag.Verified
 	commits []*ordering.Commit
 	written []time.Duration // when each commit was handed over
-	lost    bool            // the log is known not to be whole, until an own block follows in it
+
+	revealed dag.CommitIndex // everything up to it is known to be revealed
+
+	lost bool // the log is known not to be whole, until an own block follows in it
 }
 
 func newDisk() *disk {
@@ -67,13 +70,14 @@ func (d *disk) crash(now time.Duration, random *rand.Rand) {
 		n--
 	}
 	d.commits, d.written = d.commits[:n], d.written[:n]
+	d.revealed = min(d.revealed, dag.CommitIndex(n))
 }
 
 // keep cuts the log after n blocks.
 func (d *disk) keep(n int) {
 	log := d.log[:n]
 	*d = disk{
-		log: log, synced: n, commits: d.commits, written: d.written, lost: d.lost,
+		log: log, synced: n, commits: d.commits, written: d.written, lost: d.lost, revealed: d.revealed,
 		byRef: make(map[dag.Ref]*dag.Verified, n), byRound: make(map[dag.Round][]*dag.Verified),
 	}
 	for _, b := range log {
@@ -96,6 +100,7 @@ func (d *disk) rollBack(permille int) {
 		n++
 	}
 	d.commits, d.written = d.commits[:n], d.written[:n]
+	d.revealed = min(d.revealed, dag.CommitIndex(n))
 }
 
 func (d *disk) holds(c *ordering.Commit) bool {
@@ -120,6 +125,9 @@ func (d *disk) restored(self dag.Author) (ordering.Restored, error) {
 	floor := dag.Round(0)
 	if n := len(r.Window); n > 0 {
 		r.Head = r.Window[n-1]
+		if written := int(r.Head.KeygenWritten()); written > 0 && written <= len(d.commits) {
+			r.Keygen = d.commits[written-1].Keygen
+		}
 		if r.Head.Round > ordering.GCDepth {
 			floor = r.Head.Round - ordering.GCDepth
 		}

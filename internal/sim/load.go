@@ -37,6 +37,7 @@ func newLoad(w *world) *load {
 		}
 	}
 	w.after(time.Duration(w.scenario.ItemEvery), l.tick)
+	newClient(l)
 	return l
 }
 
@@ -64,11 +65,16 @@ func (l *load) tick() {
 }
 
 func (l *load) submit(n *node, tx dag.Transaction) {
-	l.ticket++
 	item, err := tx.Encode(l.hasher)
 	if err != nil {
 		panic("sim: item of a checked scenario: " + err.Error())
 	}
+	l.enter(n, item)
+}
+
+// enter hands an item to a node.
+func (l *load) enter(n *node, item dag.Item) {
+	l.ticket++
 	w := l.world
 	w.check.submitted(item.ID)
 	if w.up(n.self) {

@@ -31,6 +31,9 @@ type node struct {
 	self   dag.Author
 	engine *ordering.Engine
 	disk   *disk
+
+	revealer *revealer // nil in a network without sealing
+
 	random *rand.Rand // where crashes tear, how long restarts take
 
 	boot      time.Duration
@@ -64,9 +67,11 @@ func (n *node) start() {
 		w.check.fail("store", err.Error(), n.self)
 		return
 	}
-	n.engine, err = ordering.NewEngine(ordering.Config{
-		Committee: w.committee, Registry: w.registry, Self: n.self, Signer: w.signers[n.self],
-	}, restored)
+	cfg := ordering.Config{Committee: w.committee, Registry: w.registry, Self: n.self, Signer: w.signers[n.self]}
+	if w.scenario.SealedEvery > 0 {
+		cfg.Sealing, cfg.KEM = ordering.WithSealing, w.kem[n.self]
+	}
+	n.engine, err = ordering.NewEngine(cfg, restored)
 	if err != nil {
 		w.check.fail("restart", "the engine refuses what the disk holds: "+err.Error(), n.self)
 		return
@@ -74,6 +79,7 @@ func (n *node) start() {
 	w.lives[n.self]++
 	n.boot, n.wakeAt, n.busyUntil, n.resuming, n.inbox = w.now-1, 0, 0, false, nil
 	n.fetches = make(map[uint64]ordering.Peer)
+	n.revealer = newRevealer(n)
 	w.check.started(n.self, restored.Head)
 	w.check.resumed(n, restored.Blocks)
 	w.trace.say(w.now, n.self, "starts at commit %v with %d blocks", n.engine.Head(), len(restored.Blocks))

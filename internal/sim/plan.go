@@ -47,6 +47,7 @@ type Options struct {
 	Topology    Topology // "" for one drawn from the seed
 	Signing     Signing  // "" for fake
 	Checks      Checks   // "" for all
+	Sealing     SealingChoice
 }
 
 // roundTime is about how long a round takes with faults, by topology.
@@ -78,6 +79,10 @@ func Plan(seed uint64, o Options) (Scenario, error) {
 		s.Loss = loss
 	}
 	s.Adversaries = drawAdversaries(newStream(seed, "adversaries"), o)
+	sealing := newStream(seed, "sealing")
+	if s.SealedEvery = drawSealing(sealing, o); s.SealedEvery > 0 && drawnFrom(o) {
+		s.drawSealers(sealing)
+	}
 	if o.Validators > 0 && s.Horizon > 0 {
 		s.Faults = drawFaults(newStream(seed, "faults"), &s, kinds)
 	}
@@ -101,8 +106,8 @@ func drawAdversaries(random *rand.Rand, o Options) []Adversary {
 	}
 	authors := random.Perm(o.Validators)
 	var out []Adversary
-	if len(o.Adversaries) == 1 && o.Adversaries[0] == RandomAdversaries {
-		names := Behaviours()
+	if drawnFrom(o) {
+		names := orderBehaviours()
 		for i := range random.IntN(faulty(o.Validators) + 1) {
 			a := Adversary{Author: dag.Author(authors[i])}
 			for range 1 + random.IntN(3) {
@@ -118,6 +123,10 @@ func drawAdversaries(random *rand.Rand, o Options) []Adversary {
 		out = append(out, Adversary{Author: dag.Author(authors[i]), Behaviours: slices.Clone(o.Adversaries)})
 	}
 	return out
+}
+
+func drawnFrom(o Options) bool {
+	return len(o.Adversaries) == 1 && o.Adversaries[0] == RandomAdversaries
 }
 
 // drawFaults draws a list of faults. At most one node ever loses its log, and none where that would

@@ -21,6 +21,7 @@ type Result struct {
 	Commits   dag.CommitIndex // of the longest sequence
 	Round     dag.Round       // of its newest commit
 	Items     int             // accepted
+	Opened    int             // sealed ones that were opened
 	Recovery  time.Duration   // from the end of the faults until everybody took part again
 	Inclusion dag.Round       // the most rounds that an honest block waited in the settled phase
 	Forged    uint64          // invalid messages, which no engine sees
@@ -45,6 +46,9 @@ func run(s *Scenario, wanted linesWanted) (Result, error) {
 	r := Result{
 		Violation: c.violation, Virtual: w.now, Events: w.events, Commits: c.longest(), Items: len(c.items),
 		Recovery: c.took[recovering], Inclusion: c.widest, Forged: w.invalid, Lines: w.trace.last(),
+	}
+	if c.reveals != nil {
+		r.Opened = c.reveals.opened
 	}
 	if n := len(c.sequence); n > 0 {
 		r.Round = c.sequence[n-1].round

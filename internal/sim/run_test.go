@@ -115,7 +115,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 func TestEveryBehaviourActs(t *testing.T) {
 	digests := make(map[crypto.Digest]string)
 	for _, name := range append(Behaviours(), "") {
-		s := plan(t, 5, Options{Validators: 4, Rounds: 120, Topology: LAN, Profile: "none"})
+		s := plan(t, 5, Options{Validators: 4, Rounds: 120, Topology: LAN, Profile: "none", Sealing: SealingAlways})
 		s.Adversaries = []Adversary{{Author: 2}}
 		if name != "" {
 			s.Adversaries[0].Behaviours = []string{name}

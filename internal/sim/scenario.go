@@ -65,6 +65,7 @@ type Scenario struct {
 	Loss        int         `json:"loss"`    // of 1000 messages, until then
 	ItemEvery   Duration    `json:"item_every"`
 	ItemBytes   int         `json:"item_bytes"`
+	SealedEvery Duration    `json:"sealed_every,omitempty"` // between sealed items; 0 for a network without sealing
 	Faults      []Fault     `json:"faults"`
 	Adversaries []Adversary `json:"adversaries"`
 }
@@ -99,6 +100,8 @@ func (s *Scenario) Check() error {
 	case s.ItemEvery <= 0 || time.Duration(s.ItemEvery) > maxItemEvery || s.ItemBytes < minItemBytes || s.ItemBytes > maxItemBytes:
 		return bad("an item of %d bytes every %v, want %d to %d bytes and more than 0, at most %v",
 			s.ItemBytes, time.Duration(s.ItemEvery), minItemBytes, maxItemBytes, maxItemEvery)
+	case s.SealedEvery != 0 && time.Duration(s.SealedEvery) < minSealedEvery:
+		return bad("a sealed item every %v, want none or at least %v between them", time.Duration(s.SealedEvery), minSealedEvery)
 	case len(s.Faults) > maxFaults:
 		return bad("%d faults, limit %d", len(s.Faults), maxFaults)
 	case len(s.Adversaries) > faulty(s.Validators):

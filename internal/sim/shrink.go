@@ -106,6 +106,11 @@ func (h *shrinking) rest() {
 		c.Loss = 0
 		h.try(c)
 	}
+	if h.best.SealedEvery > 0 {
+		c := h.best.clone()
+		c.SealedEvery = 0
+		h.try(c)
+	}
 	if thin := Duration(500 * time.Millisecond); h.best.ItemEvery < thin {
 		c := h.best.clone()
 		c.ItemEvery = thin

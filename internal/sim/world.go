@@ -29,6 +29,7 @@ type world struct {
 	committee *dag.Committee
 	registry  *dag.Registry
 	signers   []dag.Signer
+	kem       []*crypto.KEMKey // nil ones in a network without sealing
 	now       time.Duration
 	queue     eventQueue
 	scheduled uint64
@@ -67,6 +68,7 @@ func newWorld(s *Scenario, wanted linesWanted) *world {
 		links: make([]link, n*n), loss: s.Loss, spoken: make(map[dag.Ref]*dag.Verified), trace: newTrace(wanted), calm: time.Duration(s.Horizon) + crashDeadline,
 	}
 	w.committee, w.registry, w.signers = newCommittee(s)
+	w.kem = newKEMKeys(s)
 	w.check = newChecker(w)
 	for from := range n {
 		for to := range n {
@@ -221,12 +223,16 @@ func newCommittee(s *Scenario) (*dag.Committee, *dag.Registry, []dag.Signer) {
 	random := newStream(s.Seed, "keys")
 	validators := make([]dag.Validator, s.Validators)
 	signers := make([]dag.Signer, s.Validators)
+	kem := newKEMKeys(s)
 	for i := range validators {
 		var seed [crypto.SeedSize]byte
 		for j := range seed {
 			seed[j] = byte(random.Uint32())
 		}
 		validators[i], signers[i] = dag.Validator{Name: numbered("v", i), Identity: crypto.PublicKey(seed)}, fakeSigner{}
+		if kem[i] != nil {
+			validators[i].KEM = kem[i].Public()
+		}
 		if s.Signing == SigningReal {
 			key, err := crypto.NewIdentityKey(seed[:])
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto/seal"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/dag/mutant"
 	"github.com/dunlin-network/dunlin/ordering"
 )
 
@@ -71,7 +72,11 @@ func newCommit(c *ordering.Commit, k *key) *commit {
 
 // addPart makes the next batch. It panics if that cannot be made of verified ciphertexts of one key.
 func (c *commit) addPart(ciphertexts []*seal.Ciphertext, at []int) {
-	batch, err := seal.NewBatch(c.key.public.Key(), batchName(c.ref.Digest, len(c.parts)), ciphertexts)
+	name := batchName(c.ref.Digest, len(c.parts))
+	if mutant.Planted(mutant.ShareOtherBatch) {
+		name = batchName(c.ref.Digest, len(c.parts)+1)
+	}
+	batch, err := seal.NewBatch(c.key.public.Key(), name, ciphertexts)
 	if err != nil {
 		panic("reveal: batch of verified ciphertexts: " + err.Error())
 	}
@@ -155,13 +160,17 @@ func (c *commit) decide(at int, r seal.Result) {
 		}
 	case seal.Invalid:
 		o.Verdict = DecryptFailed
+	case seal.Undecided:
+		if mutant.Planted(mutant.InvalidUnverified) {
+			o.Verdict = DecryptFailed
+		}
 	}
 }
 
 // decided reports whether every item has its verdict.
 func (c *commit) decided() bool {
-	for _, p := range c.parts {
-		if !p.combiner.Done() {
+	for i := range c.outcomes {
+		if c.outcomes[i].Verdict == 0 {
 			return false
 		}
 	}
