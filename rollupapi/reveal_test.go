@@ -168,6 +168,9 @@ func TestStreamStates(t *testing.T) {
 					}
 				}
 				if m.GetWatermark() != nil && !revealed {
+					if waits := c.Waits(); waits > 20 {
+						t.Errorf("%d waits before the first heartbeat: the stream does not sleep", waits)
+					}
 					if m.GetWatermarks().GetRevealed() != 3 {
 						t.Fatalf("%v", m.GetWatermarks())
 					}

@@ -41,6 +41,7 @@ type Chain struct {
 	earliest dag.CommitIndex
 	pending  []dag.Item
 	submits  int
+	waits    int
 	broken   error
 	grown    chan struct{} // closed and replaced when there is a new commit or reveal
 	sealing  sealing
@@ -108,6 +109,13 @@ func (c *Chain) Submits() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.submits
+}
+
+// Waits is how often somebody has begun to wait for a commit or a reveal, or was woken to look again.
+func (c *Chain) Waits() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waits
 }
 
 // Submit answers at once and keeps included items for CommitPending.
@@ -273,6 +281,7 @@ func (c *Chain) LookupRecent(id crypto.Digest) (rollupapi.Location, bool, error)
 func (c *Chain) Wait(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error) {
 	for {
 		c.mu.Lock()
+		c.waits++
 		head, grown := dag.CommitIndex(len(c.commits)), c.grown
 		c.mu.Unlock()
 		if head > after {

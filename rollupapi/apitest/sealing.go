@@ -43,6 +43,12 @@ func (c *Chain) GenerateKey(s keygen.Status) {
 // commit on. Called again, it replaces the key.
 func (c *Chain) OpenSealing(t testing.TB) {
 	t.Helper()
+	c.OpenSealingBy(t, len(c.sealing.members))
+}
+
+// OpenSealingBy is OpenSealing with the first validators only as dealers, be they too few.
+func (c *Chain) OpenSealingBy(t testing.TB, dealers int) {
+	t.Helper()
 	c.mu.Lock()
 	id := uint64(len(c.sealing.keys) + 1)
 	c.mu.Unlock()
@@ -54,8 +60,8 @@ func (c *Chain) OpenSealing(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deals := make([]*dkg.Deal, len(public))
-	for k, member := range c.sealing.members {
+	deals := make([]*dkg.Deal, dealers)
+	for k, member := range c.sealing.members[:dealers] {
 		if deals[k], err = run.CheckDeal(k, run.MakeDeal(k, member)); err != nil {
 			t.Fatal(err)
 		}
@@ -88,8 +94,10 @@ func (c *Chain) combine(t testing.TB, run *dkg.Run, deals []*dkg.Deal, at dag.Co
 	for k, deal := range deals {
 		made.Dealers = append(made.Dealers, dag.Author(k))
 		made.origins = append(made.origins, keygen.Origin{Dealer: dag.Author(k), Commit: at, Digest: deal.Digest(), Deal: deal.Bytes()})
+	}
+	for k, member := range c.sealing.members {
 		shares = append(shares, public.Shares[k][:])
-		own, err := run.OwnShare(deals, k, c.sealing.members[k])
+		own, err := run.OwnShare(deals, k, member)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,6 +203,7 @@ func (c *Chain) Reveal(index dag.CommitIndex) (*reveal.Record, bool, error) {
 func (c *Chain) WaitRevealed(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error) {
 	for {
 		c.mu.Lock()
+		c.waits++
 		revealed, grown := c.sealing.revealed, c.grown
 		c.mu.Unlock()
 		if revealed > after {

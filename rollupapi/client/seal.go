@@ -85,7 +85,8 @@ func (c *Client) SubmitSealed(ctx context.Context, s SealedSubmission) ([]Result
 // SealAndSubmit seals p and sends it until it has come as far as wait says or is refused for good. What is
 // refused for now it sends again; what was sealed with a key that no longer serves it seals anew,
 // also where it was committed: there it counts for nothing. Without p.ValidUntil it takes half the
-// window from now. The error is the refusal, or ctx's with the last refusal, or as Seal's.
+// window from now. The error is the refusal, or ctx's with the last refusal, or as Seal's; the
+// result is then how far it had come.
 func (c *Client) SealAndSubmit(ctx context.Context, p Plain, wait Wait) (Result, error) {
 	if wait < 0 || int(wait) >= len(waits) {
 		return Result{}, fmt.Errorf("seal and submit: there is no wait %d", wait)
@@ -94,8 +95,12 @@ func (c *Client) SealAndSubmit(ctx context.Context, p Plain, wait Wait) (Result,
 		return Result{}, fmt.Errorf("seal and submit: %w", err)
 	}
 	var last error
+	var known Result // of what was sent last
 	for {
 		result, err := c.sealOnce(ctx, p, wait)
+		if !result.ID.IsZero() {
+			known = result
+		}
 		var refused *Error
 		switch {
 		case err == nil:
@@ -110,7 +115,7 @@ func (c *Client) SealAndSubmit(ctx context.Context, p Plain, wait Wait) (Result,
 			pause = max(pause, refused.RetryAfter)
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return Result{}, fmt.Errorf("seal and submit: %w", errors.Join(err, last))
+			return known, fmt.Errorf("seal and submit: %w", errors.Join(err, last))
 		}
 	}
 }

@@ -218,6 +218,7 @@ func TestVerifyReveal(t *testing.T) {
 			if lie.Verdict = verdict; verdict != reveal.Opened {
 				lie.Legs = nil
 			}
+			// DECRYPT_FAILED is beyond an opening, but where the ciphertext is bad at first sight (1 and 2).
 			if err := key.VerifyReveal(&lie); err == nil || (verdict == reveal.DecryptFailed) != errors.Is(err, client.ErrUnproven) && i != 1 && i != 2 {
 				t.Errorf("%s told as %s: %v", items[i].Verdict, verdict, err)
 			}
@@ -271,6 +272,16 @@ func TestProve(t *testing.T) {
 		if err := get(id).Prove(chain.Committee); err != nil {
 			t.Errorf("key %d: %v", id, err)
 		}
+	}
+	few := apitest.New(t)
+	few.OpenSealingBy(t, 2) // whose dealers would know the secret together, though no deal is wrong
+	fewURL, _ := few.Serve(t)
+	known, err := newClient(t, fewURL).KeyWithDeals(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := known.Prove(few.Committee); !errors.Is(err, client.ErrOrigin) || !strings.Contains(err.Error(), "2 deals") {
+		t.Errorf("two dealers: %v", err)
 	}
 	first := get(1)
 	for name, change := range map[string]func(*client.EncryptionKey){
