@@ -310,8 +310,39 @@ func TestCombineRefuses(t *testing.T) {
 	if _, err := p.Combine([]*Deal{one, small(3, 5, 7)}); !errors.Is(err, ErrQualified) {
 		t.Errorf("the key is the identity: %v", err)
 	}
-	if _, err := p.Combine([]*Deal{small(8, 2, 1)}); !errors.Is(err, ErrQualified) { // -8 + 2x + x^2 is 0 at 2
-		t.Errorf("a share is the identity: %v", err)
+}
+
+// Who deals last knows its own shares of all other deals, and so can make its share of the key zero. The deal
+// cannot be told from a good one, and must not keep the others from a key.
+func TestLastDealerMakesItsShareZero(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		p := newParty(t, n)
+		cheat := n - 1
+		deals := p.deals(t, p.everybody()[:cheat]...)
+		polynomial := []*number{scalar.New()}
+		for range p.degree {
+			polynomial = append(polynomial, scalar.NewFromUint64(uint64(len(polynomial)+2)))
+		}
+		polynomial[0].Neg(valueAt(polynomial, cheat+1))
+		for _, d := range deals {
+			known, err := p.openWith(d, cheat, power(d.ephemeral, secretScalar(p.secrets[cheat])))
+			if err != nil {
+				t.Fatal(err)
+			}
+			polynomial[0].Sub(polynomial[0], known)
+		}
+		last := p.encodeDeal(cheat, newSeed(p.secrets[cheat]), polynomial, scalar.NewFromUint64(77))
+		deals = append(deals, p.checked(t, cheat, last))
+		public, err := p.Combine(deals)
+		if err != nil {
+			t.Fatalf("n=%d: one dealer keeps the others from a key: %v", n, err)
+		}
+		if public.Shares[cheat] != [ElementSize]byte{} {
+			t.Fatalf("n=%d: the cheat's share is not zero", n)
+		}
+		if got := encodeElement(basePower(p.secretOf(t, deals, p.everybody()[:p.Threshold()]))); got != public.Key {
+			t.Errorf("n=%d: the others' shares do not act as the secret", n)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"crypto/sha512"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -27,9 +28,10 @@ type Public struct {
 }
 
 // NewPublic reads the public shares, shares[k-1] being that of the validator with index k, and checks
-// that they lie on one polynomial of degree threshold-1 whose value at zero is the key. Errors wrap
-// ErrIndex for a committee or threshold that cannot be, ErrForm, ErrPoint or ErrIdentity for an element,
-// or ErrInconsistent.
+// that they lie on one polynomial of degree threshold-1 whose value at zero is the key. A public share may
+// be the identity: its validator has made its share zero in the key generation, and no share message
+// of it is ever good. Errors wrap ErrIndex for a committee or threshold that cannot be, ErrForm or ErrPoint
+// for an element, or ErrInconsistent.
 func NewPublic(key *Key, threshold int, shares [][]byte) (*Public, error) {
 	n := len(shares)
 	if n > MaxCommittee || threshold < 1 || threshold > n {
@@ -38,6 +40,9 @@ func NewPublic(key *Key, threshold int, shares [][]byte) (*Public, error) {
 	p := &Public{key: key, threshold: threshold, quorums: make(map[string][]*scalar.Scalar)}
 	for i, b := range shares {
 		y, err := decodePoint(b)
+		if errors.Is(err, ErrIdentity) {
+			y, err = curve.NewRistrettoPoint().Identity(), nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read public share %d: %w", i+1, err)
 		}

@@ -79,8 +79,57 @@ func TestPublicRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewPublic(key, 3, [][]byte{d.shares[0], make([]byte, 32), d.shares[2], d.shares[3]}); !errors.Is(err, ErrIdentity) {
-		t.Errorf("identity: %v", err)
+	if _, err := NewPublic(key, 3, [][]byte{d.shares[0], make([]byte, 32), d.shares[2], d.shares[3]}); !errors.Is(err, ErrInconsistent) {
+		t.Errorf("identity, of another polynomial: %v", err)
+	}
+}
+
+// A validator that deals last can make its share of the key zero. The key serves all the same, and whatever
+// the validator sends as its share is found out.
+func TestShareOfZero(t *testing.T) {
+	const cheat = 2
+	random := testRandom(5)
+	polynomial := []*scalar.Scalar{scalar.New(), randomScalar(random), randomScalar(random)}
+	polynomial[0].Neg(evaluate(polynomial, cheat))
+	h := encodePoint(basePower(polynomial[0]))
+	c := &committee{random: random}
+	var err error
+	if c.key, err = NewKey(testNetwork, testKeyID, h[:]); err != nil {
+		t.Fatal(err)
+	}
+	var shares [][]byte
+	for k := 1; k <= 4; k++ {
+		s := evaluate(polynomial, k)
+		secret, y := encodeScalar(s), encodePoint(basePower(s))
+		shares = append(shares, y[:])
+		if k == cheat {
+			if s.Equal(scalar.New()) != 1 {
+				t.Fatal("the share is not zero")
+			}
+			secret = encodeScalar(randomScalar(random))
+		}
+		share, err := NewSecretShare(c.key, k, secret[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.secrets = append(c.secrets, share)
+	}
+	if c.public, err = NewPublic(c.key, 3, shares); err != nil {
+		t.Fatal(err)
+	}
+	b := c.sealed(t, []byte("content"))
+	combiner := c.combiner(t, b, c.share(t, b, 1), c.share(t, b, cheat), c.share(t, b, 3))
+	if got := combiner.Combine()[0].Verdict; got != Undecided {
+		t.Fatalf("verdict %v from two right shares", got)
+	}
+	if !slices.Equal(combiner.Bad(), []int{cheat}) {
+		t.Errorf("bad shares of %v", combiner.Bad())
+	}
+	if err := combiner.Add(c.share(t, b, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if got := combiner.Combine()[0]; got.Verdict != Opened || string(got.Message) != "content" {
+		t.Errorf("%v %q", got.Verdict, got.Message)
 	}
 }
 
