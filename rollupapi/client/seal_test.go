@@ -233,6 +233,7 @@ func TestVerifyReveal(t *testing.T) {
 		"opening":  func(item *client.Item) { item.Opening[3] ^= 1 },
 		"id":       func(item *client.Item) { item.ID[0] ^= 1 },
 		"expiry":   func(item *client.Item) { item.ValidUntil++ },
+		"commit":   func(item *client.Item) { item.Commit = 1 },
 		"kind":     func(item *client.Item) { item.Kind = dag.KindBundle },
 		"verdict":  func(item *client.Item) { item.Verdict = 0 },
 		"failed with content": func(item *client.Item) {
