@@ -37,15 +37,16 @@ var mayImport = map[string][]string{
 	"internal/node":     {"crypto", "dag", "ordering", "p2p", "store", "rollupapi"},
 	"internal/sim":      {"crypto", "dag", "ordering", "p2p", "store", "rollupapi"},
 	"internal/explorer": {"crypto", "dag", "ordering", "p2p", "store", "rollupapi"},
+	"internal/frontrun": {"crypto", "dag", "ordering"},
 	// devnet writes the homes that node defines.
 	"internal/devnet": {"crypto", "dag", "ordering", "p2p", "store", "rollupapi", "internal/node"},
 	"cmd/dunlin": {
 		"crypto", "dag", "ordering", "p2p", "store", "rollupapi",
-		"internal/node", "internal/sim", "internal/explorer", "internal/devnet",
+		"internal/node", "internal/sim", "internal/explorer", "internal/devnet", "internal/frontrun",
 	},
 	"test": {
 		"crypto", "dag", "ordering", "p2p", "store", "rollupapi",
-		"internal/node", "internal/sim", "internal/explorer", "internal/devnet",
+		"internal/node", "internal/sim", "internal/explorer", "internal/devnet", "internal/frontrun",
 	},
 }
 
