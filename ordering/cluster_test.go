@@ -1,9 +1,11 @@
 package ordering
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +27,8 @@ type cluster struct {
 	sequence  int
 	adapt     func(*Config)     // changes what engines are made of; nil for nothing
 	seen      func(int, *Ready) // sees what they hand out; nil for nobody
+	// shape changes what a node answers to a question for rounds; false for no answer. Nil for nothing.
+	shape func(d delivery, found []*dag.Verified) ([]*dag.Verified, bool)
 }
 
 type clusterNode struct {
@@ -223,6 +227,13 @@ func (c *cluster) serve(d delivery) {
 		}
 	}
 	at := c.now + c.delay(d.to, d.from)
+	if c.shape != nil && len(d.ask.Refs) == 0 {
+		slices.SortStableFunc(found, func(a, b *dag.Verified) int { return cmp.Compare(a.Round(), b.Round()) })
+		var answers bool
+		if found, answers = c.shape(d, found); !answers {
+			at += 5 * time.Second
+		}
+	}
 	for _, b := range found {
 		c.send(delivery{at: at, to: d.from, event: BlockReceived{Peer(d.to), b}})
 	}

@@ -123,6 +123,7 @@ func (e *Engine) Step(event Event) {
 // Ready before a later one.
 func (e *Engine) Ready() Ready {
 	if e.fault == nil {
+		e.feed()
 		e.advance()
 		for e.propose() {
 			e.advance()
@@ -141,6 +142,13 @@ func (e *Engine) Ready() Ready {
 func (e *Engine) receive(ev BlockReceived) {
 	e.restart.remember(ev.Block)
 	e.sync.seen(ev.Block.Ref())
+	if !e.arranged(ev) {
+		e.enter(ev)
+	}
+}
+
+// enter lets a block into the DAG, or makes it wait there for its ancestors.
+func (e *Engine) enter(ev BlockReceived) {
 	added := e.graph.Add(ev.Block, uint32(ev.From))
 	if len(added.Missing) > 0 {
 		e.missing(ev, added.Missing)

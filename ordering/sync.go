@@ -8,16 +8,6 @@ import (
 	"github.com/dunlin-network/dunlin/dag/mutant"
 )
 
-// Limits of catching up.
-const (
-	// catchUpLag is how many rounds behind a node asks for whole rounds instead of single blocks.
-	catchUpLag = 30
-	// catchUpSpan is how many rounds one such question covers at most.
-	catchUpSpan = 400
-	// maxRanges is at how many peers at once a range is asked for: each has let the ones before wait.
-	maxRanges = 4
-)
-
 // synchroniser asks for what is missing: single blocks that others refer to, and whole rounds when
 // the node has fallen behind. Gossip and push are hints; this is what makes the DAG whole.
 type synchroniser struct {
@@ -28,17 +18,19 @@ type synchroniser struct {
 	newest   []dag.Round   // per author: the newest round of a verified block
 	ahead    dag.Round     // highest round that somebody claims
 	aheadOf  Peer          // who claims it
-	ranges   int           // ranges under way
-	rangeAt  dag.Round     // the clock when it was asked for
-	rangeDue time.Duration // when another may be asked for
-	rangeOf  Peer          // whom the last one was asked of
+	spans    spans         // the rounds that are asked for while the node is far behind
+	aside    uint64        // a question for rounds beside them; 0 for none
+	asideAt  dag.Round     // the clock when it was asked
+	asideDue time.Duration // when another may be asked
 	progress time.Duration
 	stalled  time.Duration // when the node last said what it has for want of progress
 }
 
 func newSynchroniser(cfg Config) synchroniser {
 	n := cfg.Committee.Size()
-	return synchroniser{peers: newPeers(n), wants: newWants(n), fetches: make(map[uint64]Fetch), newest: make([]dag.Round, n)}
+	return synchroniser{
+		peers: newPeers(n), wants: newWants(n), spans: newSpans(), fetches: make(map[uint64]Fetch), newest: make([]dag.Round, n),
+	}
 }
 
 // missing notes what a block lacks. Parents of a pushed block may still be on their way; those of a
@@ -58,9 +50,9 @@ func (e *Engine) missing(ev BlockReceived, lacking []dag.Ref) {
 			s.wants.dueAt(e.now)
 		}
 	}
-	if own := b.Parents[0]; slices.Contains(lacking, own) && s.ranges == 0 && e.now >= s.rangeDue {
+	if own := b.Parents[0]; slices.Contains(lacking, own) && e.now >= s.asideDue {
 		first := max(own.Round, catchUpLag) - catchUpLag
-		e.askRounds(ev.From, max(first, e.graph.Floor()+1), own.Round)
+		e.askAside(ev.From, max(first, e.graph.Floor()+1), own.Round)
 	}
 }
 
@@ -136,7 +128,7 @@ func (e *Engine) hinted(r dag.Ref, from Peer) {
 	}
 }
 
-// synchronise asks for what is due: answers after a restart, ranges, single blocks; and says again
+// synchronise asks for what is due: runs of rounds, single blocks; and says again
 // what the node has if the round does not move.
 func (e *Engine) synchronise() {
 	e.sync.now = e.now
@@ -150,54 +142,32 @@ func (e *Engine) synchronise() {
 		}
 		e.sayAgain(Everyone)
 		e.wantAgain()
-		if e.sync.ranges == 0 {
+		e.restartSpans()
+		if len(e.sync.spans.list) == 0 {
 			if p, ok := e.sync.anyPeer(); ok {
-				e.askRange(p)
+				e.askAside(p, max(e.graph.Clock(), e.graph.Floor()+1), e.graph.Clock()+catchUpSpan)
 			}
 		}
 	}
 }
 
-// catchUp asks for whole rounds while the node is far behind.
-func (e *Engine) catchUp() {
+// askAside asks for rounds beside the runs of a node far behind, one question at a time.
+func (e *Engine) askAside(p Peer, from, to dag.Round) {
 	s := &e.sync
-	if s.ranges >= maxRanges || e.now < s.rangeDue {
-		return
+	if s.aside == 0 {
+		s.asideAt, s.asideDue = e.graph.Clock(), e.now+e.cfg.Timing.FetchRetry
+		s.aside = e.fetch(Fetch{To: p, FromRound: from, ToRound: to})
 	}
-	claimed := s.ahead > e.graph.Clock()+catchUpLag
-	if !claimed && e.behind() <= catchUpLag {
-		return
-	}
-	if s.ranges > 0 {
-		s.late(s.rangeOf, e.now)
-	}
-	p := s.aheadOf
-	if !claimed || s.ranges > 0 || !s.free(p) {
-		var ok bool
-		if p, ok = s.anyPeer(); !ok {
-			return
-		}
-	}
-	e.askRange(p)
 }
 
-func (e *Engine) askRange(p Peer) {
-	e.askRounds(p, max(e.graph.Clock(), e.graph.Floor()+1), e.graph.Clock()+catchUpSpan)
-}
-
-func (e *Engine) askRounds(p Peer, from, to dag.Round) {
-	e.sync.ranges++
-	e.sync.rangeOf = p
-	e.sync.rangeAt, e.sync.rangeDue = e.graph.Clock(), e.now+e.cfg.Timing.FetchRetry
-	e.fetch(Fetch{To: p, FromRound: from, ToRound: to})
-}
-
-func (e *Engine) fetch(f Fetch) {
+// fetch asks, and returns the number of the question.
+func (e *Engine) fetch(f Fetch) uint64 {
 	e.sync.nextID++
 	f.ID = e.sync.nextID
 	e.sync.fetches[f.ID] = f
 	e.sync.load[f.To]++
 	e.ready.Fetches = append(e.ready.Fetches, f)
+	return f.ID
 }
 
 func (e *Engine) fetchEnded(ev FetchEnded) {
@@ -213,14 +183,14 @@ func (e *Engine) fetchEnded(ev FetchEnded) {
 	if ev.Blocks > 0 {
 		delete(s.lateUntil, f.To)
 	}
-	if len(f.Refs) == 0 {
-		s.ranges--
-		s.rangeDue = e.now
-		if e.graph.Clock() == s.rangeAt {
-			s.ahead, s.rangeDue = 0, e.now+fetchLater // the claim was empty: somebody else next, after a pause
+	if f.ID == s.aside {
+		s.aside, s.asideDue = 0, e.now
+		if e.graph.Clock() == s.asideAt {
+			s.asideDue = e.now + fetchLater // in vain: after a pause
 		}
 		return
 	}
+	e.spanEnded(f)
 	for _, r := range f.Refs {
 		e.answered(r, f.To)
 	}

@@ -165,6 +165,6 @@ func (e *Engine) wakeAt() time.Duration {
 	if e.restart.asking() {
 		at = min(at, e.restart.asked+e.cfg.Timing.RestartRetry)
 	}
-	at = min(at, e.sync.wants.lookAt)
+	at = min(at, e.sync.wants.lookAt, e.sync.spans.wake)
 	return max(at, e.now+1)
 }

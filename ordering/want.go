@@ -173,7 +173,7 @@ func (e *Engine) fetchWanted() {
 	for _, r := range e.dueNow() {
 		w := t.blocks[r]
 		p, ok := s.source(r, w)
-		far := s.ranges > 0 && r.Round > e.graph.Clock()+catchUpLag // the range will bring it
+		far := len(s.spans.list) > 0 && r.Round > e.graph.Clock()+catchUpLag // a run of rounds will bring it
 		if !ok || far || len(batches[p]) >= MaxFetchRefs {
 			w.due = e.now + fetchLater
 			t.dueAt(w.due)

@@ -1,0 +1,102 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/internal/devnet"
+)
+
+// What a validator is made to miss, and what catching up may take.
+const (
+	defaultCatchUpCommits = 400       // unless DUNLIN_CATCHUP_COMMITS says otherwise
+	catchUpMemory         = 640 << 20 // bytes; what the limits of catching up and of the store's caches come to
+	catchUpStep           = 100       // commits that one wait is for
+)
+
+// A validator is killed and misses commits while the others go on under load. It catches up while they
+// go on, takes part again, has the same order, and its memory stays within a bound that does not hang on
+// how much it missed.
+func TestCatchUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes a gap of some hundred commits")
+	}
+	t.Parallel()
+	const late = 3
+	gap := dag.CommitIndex(number(t, "DUNLIN_CATCHUP_COMMITS", defaultCatchUpCommits))
+	f := newFleet(t, devnet.Plan{Validators: 4})
+	f.start(f.all()...)
+	f.untilProposing(f.all()...)
+	l := startLoad(f)
+	l.untilMore(100)
+	f.kill(late)
+	from := f.commitOf(0)
+	for at := from; at < from+gap; at += catchUpStep {
+		f.untilPast(0, at+catchUpStep)
+	}
+	goal := f.commitOf(0)
+	began := time.Now()
+	f.start(late)
+	memory := watchMemory(f, late)
+	for at := from; at < goal; at += catchUpStep {
+		f.untilPast(late, min(at+catchUpStep, goal-1))
+	}
+	took := time.Since(began)
+	f.untilProposing(late)
+	f.untilCaughtUp(late, 0)
+	peak := memory()
+	t.Logf("%d commits behind; had them %s after its start, and the others' %d more after %s; at most %d MiB of memory",
+		goal-from, took.Round(10*time.Millisecond), f.commitOf(0)-goal, time.Since(began).Round(10*time.Millisecond), peak>>20)
+	if peak > catchUpMemory {
+		t.Errorf("catching up took %d bytes of memory, limit %d", peak, catchUpMemory)
+	}
+	l.stop()
+	f.checkCommitted(l.promised())
+	f.checkHonest()
+}
+
+func (f *fleet) commitOf(i int) dag.CommitIndex {
+	f.t.Helper()
+	return f.until(i, "answers", func(status) bool { return true }).Commit
+}
+
+// watchMemory looks at what a node has for itself, as flood.watch does, until the result is called, which
+// tells the most that was seen; 0 without /proc.
+func watchMemory(f *fleet, i int) func() uint64 {
+	path := fmt.Sprintf("/proc/%d/status", f.running[i].cmd.Process.Pid)
+	ended, peak := make(chan struct{}), make(chan uint64)
+	go func() {
+		most := uint64(0)
+		for {
+			most = max(most, anonymous(path))
+			select {
+			case <-ended:
+				peak <- most
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() uint64 {
+		close(ended)
+		return <-peak
+	}
+}
+
+// anonymous is the memory in bytes that a process has for itself, by its status file in /proc.
+func anonymous(path string) uint64 {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), "RssAnon:")
+	var kib uint64
+	if _, err := fmt.Sscan(after, &kib); err != nil {
+		return 0
+	}
+	return kib << 10
+}
