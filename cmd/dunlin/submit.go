@@ -26,7 +26,12 @@ const submitPatience = time.Minute
 type submitFlags struct {
 	api, namespace, file, key, wait string
 	validFor                        uint64
-	json                            bool
+	json, sealed                    bool
+}
+
+// submitWaits is what --wait takes.
+var submitWaits = map[string]client.Wait{
+	"none": client.WaitNone, "included": client.WaitIncluded, "committed": client.WaitCommitted, "revealed": client.WaitRevealed,
 }
 
 func newSubmit() *cobra.Command {
@@ -37,18 +42,22 @@ func newSubmit() *cobra.Command {
 		Long: `Submit a transaction and say what became of it. The payload is PAYLOAD as text, or as bytes if it
 starts with 0x; or the content of --file; or, without either, what comes on standard input.
 
+With --sealed it is encrypted here and now to the network's validators, and nobody reads it before its
+place in the order is fixed. With --wait revealed the command waits until it has been opened.
+
 Namespaces of scheme ethereum take signed Ethereum transactions (0x...). Those of scheme ed25519 need
 --key, a key file as "dunlin init" makes it.
 
 Exits with 3 if the transaction is refused or has expired.`,
 		Example: `  dunlin submit --namespace open hello
   dunlin submit --namespace 1001 0x02f8...
+  dunlin submit --namespace open --sealed --wait revealed hello
   dunlin submit --namespace signed --key alice/key.json --file order.bin`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			wait, known := map[string]client.Wait{"none": client.WaitNone, "included": client.WaitIncluded, "committed": client.WaitCommitted}[flags.wait]
+			wait, known := submitWaits[flags.wait]
 			if !known {
-				return usage(c, "--wait %q: want none, included or committed", flags.wait)
+				return usage(c, "--wait %q: want none, included, committed or revealed", flags.wait)
 			}
 			payload, err := readPayload(c, args, flags.file)
 			if err != nil {
@@ -62,8 +71,9 @@ Exits with 3 if the transaction is refused or has expired.`,
 	f.StringVar(&flags.namespace, "namespace", "open", "id or name of the rollup's namespace")
 	f.StringVar(&flags.file, "file", "", "file that holds the payload")
 	f.StringVar(&flags.key, "key", "", "key file to sign with (ed25519 namespaces)")
-	f.Uint64Var(&flags.validFor, "valid-for", dag.ValidityWindow/2, "with --key: commits after which the transaction expires")
-	f.StringVar(&flags.wait, "wait", "committed", "what to wait for: none, included or committed")
+	f.Uint64Var(&flags.validFor, "valid-for", dag.ValidityWindow/2, "with --key or --sealed: commits after which the transaction expires")
+	f.StringVar(&flags.wait, "wait", "committed", "what to wait for: none, included, committed or revealed")
+	f.BoolVar(&flags.sealed, "sealed", false, "encrypt it, so that nobody reads it before its place in the order is fixed")
 	f.BoolVar(&flags.json, "json", false, "print one JSON object")
 	return c
 }
@@ -125,6 +135,12 @@ func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []by
 	switch signed := ns.GetScheme() == string(dag.SchemeEd25519); {
 	case signed && flags.key == "":
 		return usage(c, "namespace %s takes signed transactions: name a key file with --key", flags.namespace)
+	case flags.sealed:
+		result, err := submitSealed(ctx, node, network, flags, client.Plain{Legs: []dag.Leg{{Namespace: s.Namespace, Payload: payload}}})
+		if err != nil {
+			return err
+		}
+		return printSubmitted(c.OutOrStdout(), flags, ns, result)
 	case !signed && flags.key != "":
 		return usage(c, "namespace %s takes transactions without --key: its scheme is %s", flags.namespace, ns.GetScheme())
 	case signed:
@@ -133,7 +149,7 @@ func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []by
 		}
 	}
 	var result client.Result
-	if wait == client.WaitCommitted {
+	if wait == client.WaitCommitted || wait == client.WaitRevealed {
 		result, err = node.SubmitAndWait(ctx, s)
 	} else {
 		var results []client.Result
@@ -181,8 +197,8 @@ func printSubmitted(out io.Writer, flags *submitFlags, ns *dunlinv1.NamespaceInf
 	if flags.json {
 		return printJSON(out, submitted{r.ID, ns.GetId(), r.State, r.Commit, r.Index})
 	}
-	if r.State == client.Committed {
-		_, err := fmt.Fprintf(out, "%s is committed: item %d of commit %d\n", r.ID, r.Index, r.Commit)
+	if r.State == client.Committed || r.State == client.Revealed {
+		_, err := fmt.Fprintf(out, "%s is %s: item %d of commit %d\n", r.ID, strings.ToLower(string(r.State)), r.Index, r.Commit)
 		return err
 	}
 	_, err := fmt.Fprintf(out, "%s is %s\n", r.ID, strings.ToLower(string(r.State)))
