@@ -22,7 +22,7 @@ type disk struct {
 	commits []*ordering.Commit
 	written []time.Duration // when each commit was handed over
 
-	revealed dag.CommitIndex // everything up to it is known to be revealed
+	settled dag.CommitIndex // everything up to it is known to be revealed and shared for
 
 	lost bool // the log is known not to be whole, until an own block follows in it
 }
@@ -70,14 +70,14 @@ func (d *disk) crash(now time.Duration, random *rand.Rand) {
 		n--
 	}
 	d.commits, d.written = d.commits[:n], d.written[:n]
-	d.revealed = min(d.revealed, dag.CommitIndex(n))
+	d.settled = min(d.settled, dag.CommitIndex(n))
 }
 
 // keep cuts the log after n blocks.
 func (d *disk) keep(n int) {
 	log := d.log[:n]
 	*d = disk{
-		log: log, synced: n, commits: d.commits, written: d.written, lost: d.lost, revealed: d.revealed,
+		log: log, synced: n, commits: d.commits, written: d.written, lost: d.lost, settled: d.settled,
 		byRef: make(map[dag.Ref]*dag.Verified, n), byRound: make(map[dag.Round][]*dag.Verified),
 	}
 	for _, b := range log {
@@ -100,7 +100,7 @@ func (d *disk) rollBack(permille int) {
 		n++
 	}
 	d.commits, d.written = d.commits[:n], d.written[:n]
-	d.revealed = min(d.revealed, dag.CommitIndex(n))
+	d.settled = min(d.settled, dag.CommitIndex(n))
 }
 
 func (d *disk) holds(c *ordering.Commit) bool {

@@ -15,13 +15,13 @@ type revealer struct {
 	begun   bool // the first Ready, with the keys of the disk, has been seen
 }
 
-// newRevealer goes on behind what the disk says is revealed; nil in a network without sealing.
+// newRevealer goes on behind what the disk says is settled; nil in a network without sealing.
 func newRevealer(n *node) *revealer {
 	if n.world.scenario.SealedEvery == 0 {
 		return nil
 	}
-	r := &revealer{node: n, tracker: reveal.New(n.world.committee, n.self, n.disk.revealed)}
-	n.world.check.reveals.resumed(n.self, n.disk.revealed)
+	r := &revealer{node: n, tracker: reveal.New(n.world.committee, n.self, n.disk.settled)}
+	n.world.check.reveals.resumed(n.self, n.disk.settled)
 	life := n.world.lives[n.self]
 	var again func()
 	again = func() {
@@ -77,7 +77,7 @@ func (r *revealer) work() {
 	for _, record := range r.tracker.Take() {
 		n.world.check.reveals.revealed(n.self, record)
 	}
-	n.disk.revealed = r.tracker.Revealed()
+	n.disk.settled = r.tracker.Settled()
 }
 
 func (r *revealer) say(shares []ordering.OwnShare) {
@@ -106,7 +106,7 @@ func (r *revealer) gather() {
 
 // again looks for what is missing, and offers own shares once more.
 func (r *revealer) again() {
-	if r.tracker.Open() == 0 || r.node.paused > 0 {
+	if r.node.paused > 0 {
 		return
 	}
 	r.tracker.OfferAgain()

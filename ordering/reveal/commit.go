@@ -2,6 +2,7 @@ package reveal
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/dunlin-network/dunlin/crypto/seal"
 	"github.com/dunlin-network/dunlin/dag"
@@ -31,6 +32,7 @@ type part struct {
 	authors  dag.AuthorSet // who had its try
 	fresh    bool          // a share came since the last attempt
 	offered  bool
+	said     bool   // the own share stands in an ordered block, so that everybody gets it
 	own      []byte // the own share message, once it was made
 	secret   *seal.SecretShare
 }
@@ -90,14 +92,15 @@ func (c *commit) addPart(ciphertexts []*seal.Ciphertext, at []int) {
 // offer is the own share message of a part that was not offered yet, nil for none.
 func (c *commit) offer(i int) []byte {
 	p := c.parts[i]
-	if p.offered || p.secret == nil {
+	if p.offered || p.said || p.secret == nil {
 		return nil
 	}
 	p.offered = true
 	if p.own == nil {
 		share, err := p.secret.Decrypt(p.batch)
 		if err != nil {
-			return nil // the share was erased: its commits are long revealed elsewhere
+			p.secret = nil // it was erased: its commits are long revealed elsewhere
+			return nil
 		}
 		p.own = message{commit: c.ref.Index, part: i, share: share.Encode()}.encode()
 	}
@@ -175,6 +178,11 @@ func (c *commit) decided() bool {
 		}
 	}
 	return true
+}
+
+// owes reports whether a share of this validator stands in no ordered block yet.
+func (c *commit) owes() bool {
+	return slices.ContainsFunc(c.parts, func(p *part) bool { return p.secret != nil && !p.said })
 }
 
 func (c *commit) record() *Record {

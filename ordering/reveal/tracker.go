@@ -1,6 +1,7 @@
 package reveal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +14,10 @@ import (
 	"github.com/dunlin-network/dunlin/ordering/keygen"
 )
 
+// maxOwed is how many revealed commits may wait for the own share to be ordered. A validator that makes no
+// blocks for so long is no longer needed for the oldest.
+const maxOwed = 1024
+
 // Tracker reveals the commits of one node, in order. It is not safe for concurrent use.
 //
 // Commit, Offers and Work do the expensive steps: per sealed item about 0.12 ms to check it, 0.06 ms to
@@ -22,6 +27,7 @@ type Tracker struct {
 	self      dag.Author // or ordering.Observer
 	keys      []*key     // oldest first
 	open      []*commit  // commits with sealed items that are not revealed, in order
+	owed      []*commit  // revealed ones that wait for the own share to be ordered, in order
 	head      dag.CommitIndex
 	early     map[dag.CommitIndex][]message
 	byAuthor  []int // bytes in early
@@ -36,7 +42,8 @@ type key struct {
 	secret *seal.SecretShare // nil without a share
 }
 
-// New is the tracker of a node that has revealed all commits up to and including after.
+// New is the tracker of a node that has revealed all commits up to and including after, and as a
+// validator has shared for them; see Settled.
 func New(c *dag.Committee, self dag.Author, after dag.CommitIndex) *Tracker {
 	return &Tracker{
 		committee: c, self: self, head: after,
@@ -87,6 +94,7 @@ func (t *Tracker) Commit(c *ordering.Commit) {
 		panic(fmt.Sprintf("reveal: commit %d after %d", c.Index, t.head))
 	}
 	t.head = c.Index
+	t.ordered(c)
 	messages := t.early[c.Index]
 	t.forgetEarly(c.Index)
 	opening := newCommit(c, t.serving(c.Index))
@@ -123,13 +131,21 @@ func (t *Tracker) Share(author dag.Author, payload []byte) error {
 	if m.commit > t.head {
 		return t.keepEarly(m)
 	}
-	i, found := slices.BinarySearchFunc(t.open, m.commit, func(c *commit, at dag.CommitIndex) int {
-		return int(int64(c.ref.Index) - int64(at))
+	if c := find(t.open, m.commit); c != nil {
+		return t.take(c, m)
+	}
+	return nil
+}
+
+// find is the commit with an index in a list, nil for none.
+func find(list []*commit, index dag.CommitIndex) *commit {
+	i, found := slices.BinarySearchFunc(list, index, func(c *commit, at dag.CommitIndex) int {
+		return cmp.Compare(c.ref.Index, at)
 	})
 	if !found {
 		return nil
 	}
-	return t.take(t.open[i], m)
+	return list[i]
 }
 
 func (t *Tracker) take(c *commit, m message) error { return c.share(m) }
@@ -138,27 +154,31 @@ func (t *Tracker) take(c *commit, m message) error { return c.share(m) }
 // maxBytes in all but at least one.
 func (t *Tracker) Offers(maxBytes int) []ordering.OwnShare {
 	var out []ordering.OwnShare
-	for _, c := range t.open {
-		for part := range c.parts {
-			payload := c.offer(part)
-			if payload == nil {
-				continue
-			}
-			out = append(out, ordering.OwnShare{Commit: c.ref.Index, Payload: payload})
-			if maxBytes -= len(payload); maxBytes <= 0 {
-				return out
+	for _, list := range [][]*commit{t.owed, t.open} {
+		for _, c := range list {
+			for part := range c.parts {
+				payload := c.offer(part)
+				if payload == nil {
+					continue
+				}
+				out = append(out, ordering.OwnShare{Commit: c.ref.Index, Payload: payload})
+				if maxBytes -= len(payload); maxBytes <= 0 {
+					return out
+				}
 			}
 		}
 	}
 	return out
 }
 
-// OfferAgain makes Offers give the shares of all unrevealed commits once more: a block that carried
-// them may have been lost on the way.
+// OfferAgain makes Offers give all shares once more that stand in no ordered block: one that carried
+// them may have been lost on the way. Call it now and then.
 func (t *Tracker) OfferAgain() {
-	for _, c := range t.open {
-		for _, p := range c.parts {
-			p.offered = false
+	for _, list := range [][]*commit{t.owed, t.open} {
+		for _, c := range list {
+			for _, p := range c.parts {
+				p.offered = false
+			}
 		}
 	}
 }
@@ -173,9 +193,52 @@ func (t *Tracker) Work() {
 	}
 	for len(t.open) > 0 && t.open[0].decided() {
 		t.done = append(t.done, t.open[0].record())
+		if t.open[0].owes() {
+			t.owed = append(t.owed, t.open[0])
+		}
 		t.open[0] = nil
 		t.open = t.open[1:]
 	}
+	if more := len(t.owed) - maxOwed; more > 0 {
+		t.owed = slices.Delete(t.owed, 0, more)
+	}
+}
+
+// ordered notes which own shares a commit brings in: everybody has them from then on. That a commit is
+// revealed here does not mean that it is elsewhere, where a faulty validator gave its share to some only:
+// so a share is owed until it is ordered, whatever became of its commit.
+func (t *Tracker) ordered(c *ordering.Commit) {
+	for _, b := range c.Bodies {
+		if b.Author() != t.self {
+			continue
+		}
+		for _, system := range b.Block().System {
+			if system.Kind != ordering.KindShare {
+				continue
+			}
+			if m, err := decodeMessage(t.self, system.Payload); err == nil {
+				t.said(m)
+			}
+		}
+	}
+	t.owed = slices.DeleteFunc(t.owed, func(c *commit) bool { return !c.owes() })
+}
+
+func (t *Tracker) said(m message) {
+	for _, list := range [][]*commit{t.owed, t.open} {
+		if c := find(list, m.commit); c != nil && m.part < len(c.parts) {
+			c.parts[m.part].said = true
+		}
+	}
+}
+
+// Settled is the newest commit up to which everything is revealed and no share is owed: where a tracker
+// begins after a restart. What is revealed between it and Revealed is handed out again then, the same.
+func (t *Tracker) Settled() dag.CommitIndex {
+	if len(t.owed) > 0 {
+		return t.owed[0].ref.Index - 1
+	}
+	return t.Revealed()
 }
 
 // Take hands out the records of commits that were revealed since the last call, in order.
