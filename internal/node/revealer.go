@@ -49,7 +49,6 @@ type revealer struct {
 	bell    *bell
 
 	begun  bool                                 // the loop's: whether it has handed over anything
-	limit  dag.CommitIndex                      // commits of the store that may be read: their keys are here
 	ahead  map[dag.CommitIndex]*ordering.Commit // handed in before their turn
 	stuck  dag.CommitIndex                      // the oldest unrevealed commit when shares were last looked for
 	rescan dag.Round                            // where the next look into the store begins
@@ -117,7 +116,7 @@ func (r *revealer) run(ctx context.Context) error {
 func (r *revealer) step(w revealWork, stale bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.limit = r.node.store.Head().Index // before the inbox is emptied
+	stored := r.node.store.Head().Index // before the inbox is emptied: behind it are the keys of all these commits
 	for more := true; more; {
 		if err := r.take(w); err != nil {
 			return err
@@ -128,7 +127,7 @@ func (r *revealer) step(w revealWork, stale bool) error {
 			more = false
 		}
 	}
-	if err := r.commits(); err != nil {
+	if err := r.commits(stored); err != nil {
 		return err
 	}
 	if stale {
@@ -142,7 +141,8 @@ func (r *revealer) step(w revealWork, stale bool) error {
 	return r.store()
 }
 
-// take notes keys, and commits for their turn, and hands on shares.
+// take notes keys, and commits for their turn, and hands on shares. It reads no commit from the store: the
+// key that it was sealed with may still be in the inbox.
 func (r *revealer) take(w revealWork) error {
 	for i := range w.keys {
 		k := &w.keys[i]
@@ -161,11 +161,11 @@ func (r *revealer) take(w revealWork) error {
 		}
 	}
 	for _, c := range w.commits {
-		if len(r.ahead) < maxUnrevealed {
+		if c.Index > r.tracker.Head() && len(r.ahead) < maxUnrevealed {
 			r.ahead[c.Index] = c
 		}
 	}
-	if err := r.commits(); err != nil {
+	if err := r.commits(0); err != nil {
 		return err
 	}
 	for _, s := range w.shares {
@@ -176,14 +176,14 @@ func (r *revealer) take(w revealWork) error {
 	return nil
 }
 
-// commits gives the tracker all commits whose turn it is: handed in, or read from the store.
-func (r *revealer) commits() error {
+// commits gives the tracker all commits whose turn it is: handed in, or up to stored read from the store.
+func (r *revealer) commits(stored dag.CommitIndex) error {
 	for r.tracker.Open() < maxUnrevealed {
 		next := r.tracker.Head() + 1
 		c := r.ahead[next]
 		delete(r.ahead, next)
 		if c == nil {
-			if next > r.limit {
+			if next > stored {
 				return nil
 			}
 			var found bool
