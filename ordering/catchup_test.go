@@ -92,7 +92,16 @@ func (l *laggard) back(limit time.Duration) time.Duration {
 func TestCatchUpAsksForDifferentRounds(t *testing.T) {
 	l := newLaggard(t, 4, 2000)
 	l.delay = func(from, _ int) time.Duration { return time.Duration(20+40*(2-from%3)) * time.Millisecond }
+	most := dag.CommitIndex(0)
+	watch := l.seen
+	l.seen = func(i int, r *Ready) {
+		watch(i, r)
+		most = max(most, l.nodes[l.who].engine.Status().BehindCommits)
+	}
 	took := l.back(20 * time.Second)
+	if s := l.nodes[l.who].engine.Status(); most < 1900 || most > 2200 || s.BehindCommits > 10 {
+		t.Errorf("it was %d commits behind, and is %d; want some 2000 and next to none", most, s.BehindCommits)
+	}
 	covered := make(map[dag.Round]int)
 	peers := make(map[Peer]bool)
 	for _, f := range l.asked {

@@ -141,7 +141,7 @@ func (e *Engine) Ready() Ready {
 // receive takes a verified block from a peer.
 func (e *Engine) receive(ev BlockReceived) {
 	e.restart.remember(ev.Block)
-	e.sync.seen(ev.Block.Ref())
+	e.sync.seen(ev.Block)
 	if !e.arranged(ev) {
 		e.enter(ev)
 	}
@@ -191,20 +191,21 @@ func (e *Engine) validator() bool { return e.cfg.Self != Observer }
 
 // Status is a picture of the engine for its operator.
 type Status struct {
-	Round      dag.Round // the threshold clock
-	Own        dag.Round // the newest own block's round
-	Decided    dag.Round // the newest round that the commit rule has decided
-	Commit     dag.CommitRef
-	CommitTime uint64 // Unix milliseconds
-	Proposing  bool
-	Reason     string // why not, for people; empty while proposing
-	PoolItems  int
-	PoolBytes  int
-	Waiting    int // blocks that wait for ancestors
-	Behind     dag.Round
-	Active     []dag.Author  // who has anchor slots
-	Keygen     keygen.Status // zero in a network without sealing
-	Exposed    int           // authors caught in equivocation
+	Round         dag.Round // the threshold clock
+	Own           dag.Round // the newest own block's round
+	Decided       dag.Round // the newest round that the commit rule has decided
+	Commit        dag.CommitRef
+	CommitTime    uint64 // Unix milliseconds
+	Proposing     bool
+	Reason        string // why not, for people; empty while proposing
+	PoolItems     int
+	PoolBytes     int
+	Waiting       int // blocks that wait for ancestors
+	Behind        dag.Round
+	BehindCommits dag.CommitIndex // that f+1 validators have and this node does not
+	Active        []dag.Author    // who has anchor slots
+	Keygen        keygen.Status   // zero in a network without sealing
+	Exposed       int             // authors caught in equivocation
 }
 
 // Status is how the engine stands now.
@@ -212,7 +213,8 @@ func (e *Engine) Status() Status {
 	s := Status{
 		Round: e.graph.Clock(), Own: e.proposer.last.Round, Decided: e.committer.Decided(), Commit: e.head, CommitTime: e.headTime,
 		PoolItems: e.pool.items, PoolBytes: e.pool.bytes, Waiting: e.graph.Waiting(), Behind: e.behind(),
-		Active: append([]dag.Author(nil), e.scores.active...), Exposed: e.proposer.exposed.Len(),
+		BehindCommits: e.behindCommits(),
+		Active:        append([]dag.Author(nil), e.scores.active...), Exposed: e.proposer.exposed.Len(),
 	}
 	if e.sealing != nil {
 		s.Keygen = e.sealing.keygen.Status()

@@ -15,13 +15,14 @@ type synchroniser struct {
 	wants    wants
 	fetches  map[uint64]Fetch
 	nextID   uint64
-	newest   []dag.Round   // per author: the newest round of a verified block
-	ahead    dag.Round     // highest round that somebody claims
-	aheadOf  Peer          // who claims it
-	spans    spans         // the rounds that are asked for while the node is far behind
-	aside    uint64        // a question for rounds beside them; 0 for none
-	asideAt  dag.Round     // the clock when it was asked
-	asideDue time.Duration // when another may be asked
+	newest   []dag.Round       // per author: the newest round of a verified block
+	commits  []dag.CommitIndex // per author: the newest commit that its blocks tell of
+	ahead    dag.Round         // highest round that somebody claims
+	aheadOf  Peer              // who claims it
+	spans    spans             // the rounds that are asked for while the node is far behind
+	aside    uint64            // a question for rounds beside them; 0 for none
+	asideAt  dag.Round         // the clock when it was asked
+	asideDue time.Duration     // when another may be asked
 	progress time.Duration
 	stalled  time.Duration // when the node last said what it has for want of progress
 }
@@ -30,6 +31,7 @@ func newSynchroniser(cfg Config) synchroniser {
 	n := cfg.Committee.Size()
 	return synchroniser{
 		peers: newPeers(n), wants: newWants(n), spans: newSpans(), fetches: make(map[uint64]Fetch), newest: make([]dag.Round, n),
+		commits: make([]dag.CommitIndex, n),
 	}
 }
 
@@ -57,7 +59,17 @@ func (e *Engine) missing(ev BlockReceived, lacking []dag.Ref) {
 }
 
 // seen notes a verified block, whether or not it could join the DAG.
-func (s *synchroniser) seen(r dag.Ref) { s.newest[r.Author] = max(s.newest[r.Author], r.Round) }
+func (s *synchroniser) seen(b *dag.Verified) {
+	s.newest[b.Author()] = max(s.newest[b.Author()], b.Round())
+	s.commits[b.Author()] = max(s.commits[b.Author()], b.Block().LastCommit.Index)
+}
+
+// behindCommits is how many commits f+1 authors say they have beyond those of this node: one of them is
+// honest, and has them.
+func (e *Engine) behindCommits() dag.CommitIndex {
+	commits := slices.Sorted(slices.Values(e.sync.commits))
+	return max(commits[len(commits)-e.cfg.Committee.Validity()], e.head.Index) - e.head.Index
+}
 
 // behind is how many rounds f+1 authors are ahead of the clock: one faulty author cannot move it.
 func (e *Engine) behind() dag.Round {

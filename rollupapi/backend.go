@@ -112,6 +112,7 @@ type NodeStatus struct {
 	Started      int64           `json:"started_unix_ms"`
 	Uptime       int64           `json:"uptime_ms"`
 	Behind       dag.CommitIndex `json:"behind"`         // commits that the node is known to lack
+	ETA          int64           `json:"eta_ms"`         // until it has them, at the present speed; 0 if unknown or there is nothing to catch up with
 	Equivocators int             `json:"equivocators"`   // validators whose signed contradictions this node holds
 	LatencyP50   float64         `json:"latency_p50_ms"` // transactions submitted here, from entry to commit
 	LatencyP99   float64         `json:"latency_p99_ms"`

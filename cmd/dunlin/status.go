@@ -73,7 +73,11 @@ func printStatus(out io.Writer, s client.NodeStatus) error {
 	fmt.Fprintf(w, "network\t%s (%s)\n", s.Chain, s.NetworkID)
 	fmt.Fprintf(w, "up\t%v\n", (time.Duration(s.Uptime) * time.Millisecond).Round(time.Second))
 	fmt.Fprintf(w, "round\t%d, epoch %d\n", s.Round, s.Epoch)
-	fmt.Fprintf(w, "commit\t%d (%s), %d behind\n", s.Commit, s.CommitDigest, s.Behind)
+	behind := fmt.Sprintf("%d behind", s.Behind)
+	if s.ETA > 0 {
+		behind += fmt.Sprintf(", caught up in about %v", (time.Duration(s.ETA) * time.Millisecond).Round(time.Second))
+	}
+	fmt.Fprintf(w, "commit\t%d (%s), %s\n", s.Commit, s.CommitDigest, behind)
 	fmt.Fprintf(w, "proposing\t%s\n", proposing)
 	fmt.Fprintf(w, "peers\t%s\n", peers)
 	fmt.Fprintf(w, "pool\t%d transactions, %d bytes\n", s.PoolItems, s.PoolBytes)

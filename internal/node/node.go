@@ -74,6 +74,7 @@ type node struct {
 	history   *history
 	revealer  *revealer
 	pending   *pending
+	progress  *progress
 	network   *p2p.Network
 }
 
@@ -100,6 +101,7 @@ func open(home *Home, o Options) (*node, error) {
 	n.history = newHistory(n.store, committee.Epoch())
 	n.revealer = newRevealer(n)
 	n.pending = newPending()
+	n.progress = &progress{log: n.log}
 	n.writer = newWriter(n)
 	n.loop = newLoop(engine, n.writer.inbox, n.started, n.twin)
 	n.loop.hand = n.revealer.hand
@@ -142,6 +144,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	watch(func() error { return n.revealer.run(inside) })
 	watch(func() error { return n.guardDisk(inside, diskFloor) })
 	watch(func() error { newRelay(n).run(inside); return nil })
+	watch(func() error { n.watchProgress(inside); return nil })
 
 	err := n.api().Serve(outside, listener)
 	stopInside()

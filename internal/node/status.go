@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/rollupapi"
 )
@@ -23,7 +22,8 @@ func (n *node) Status() rollupapi.NodeStatus {
 		Name: n.home.Config.Name, NetworkID: n.committee.Network(), Chain: n.home.Genesis.Chain, Version: n.version,
 		Role: n.role(), Epoch: n.committee.Epoch(), Round: e.Round, Commit: head.Index, CommitDigest: head.Digest,
 		Proposing: e.Proposing, Reason: e.Reason, PoolItems: e.PoolItems, PoolBytes: e.PoolBytes,
-		Started: n.started.UnixMilli(), Uptime: time.Since(n.started).Milliseconds(), Behind: dag.CommitIndex(e.Behind),
+		Started: n.started.UnixMilli(), Uptime: time.Since(n.started).Milliseconds(), Behind: e.BehindCommits,
+		ETA:          n.progress.eta(e.BehindCommits).Milliseconds(),
 		Equivocators: e.Exposed,
 	}
 	if n.self != ordering.Observer {

@@ -539,6 +539,7 @@ type NodeStatus struct {
 	LatencyP50Ms  float64                `protobuf:"fixed64,20,opt,name=latency_p50_ms,json=latencyP50Ms,proto3" json:"latency_p50_ms,omitempty"` // own transactions, from entry to commit
 	LatencyP99Ms  float64                `protobuf:"fixed64,21,opt,name=latency_p99_ms,json=latencyP99Ms,proto3" json:"latency_p99_ms,omitempty"`
 	Equivocators  uint32                 `protobuf:"varint,22,opt,name=equivocators,proto3" json:"equivocators,omitempty"` // validators whose signed contradictions this node holds
+	EtaMs         uint64                 `protobuf:"varint,23,opt,name=eta_ms,json=etaMs,proto3" json:"eta_ms,omitempty"`  // until it has what it lacks, at the present speed; 0 if unknown or nothing is lacking
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -723,6 +724,13 @@ func (x *NodeStatus) GetLatencyP99Ms() float64 {
 func (x *NodeStatus) GetEquivocators() uint32 {
 	if x != nil {
 		return x.Equivocators
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetEtaMs() uint64 {
+	if x != nil {
+		return x.EtaMs
 	}
 	return 0
 }
@@ -1897,7 +1905,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x15.dunlin.v1.NodeStatusR\x04node\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\x8f\x05\n" +
+	"watermarks\"\xa6\x05\n" +
 	"\n" +
 	"NodeStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
@@ -1925,7 +1933,8 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x06behind\x18\x13 \x01(\x04R\x06behind\x12$\n" +
 	"\x0elatency_p50_ms\x18\x14 \x01(\x01R\flatencyP50Ms\x12$\n" +
 	"\x0elatency_p99_ms\x18\x15 \x01(\x01R\flatencyP99Ms\x12\"\n" +
-	"\fequivocators\x18\x16 \x01(\rR\fequivocators\"X\n" +
+	"\fequivocators\x18\x16 \x01(\rR\fequivocators\x12\x15\n" +
+	"\x06eta_ms\x18\x17 \x01(\x04R\x05etaMs\"X\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
