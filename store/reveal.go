@@ -86,11 +86,13 @@ func (r *reveals) kept(i dag.CommitIndex) {
 	}
 }
 
-// Revealed is the newest commit up to which all are revealed.
+// Revealed is the newest commit up to which all are there and revealed. Reveals may be put before the commits
+// that they are of, since these are synced first.
 func (s *Store) Revealed() dag.CommitIndex {
+	head, _ := s.recent.bounds()
 	s.reveals.mu.Lock()
 	defer s.reveals.mu.Unlock()
-	return s.reveals.revealed
+	return min(s.reveals.revealed, head.Index)
 }
 
 // Reveal gives what the sealed items of a revealed commit came to; false where the commit held none or

@@ -63,20 +63,20 @@ func newAlone(t *testing.T) *alone {
 	return &alone{node: n, t: t, engine: engine}
 }
 
-// step does what the loop and the writer do of one Ready; the revealer does not get to run.
-func (a *alone) step() {
-	a.t.Helper()
+// ready does the loop's part.
+func (a *alone) ready() ordering.Ready {
 	a.now += time.Second
 	a.engine.Step(ordering.Tick{Now: a.now, Wall: uint64(a.now.Milliseconds())})
 	ready := a.engine.Ready()
 	a.revealer.hand(a.t.Context(), &ready)
-	err := a.store.Append(ready.Persist)
-	if err == nil {
-		err = a.store.Sync()
-	}
-	if err == nil {
-		err = a.store.PutCommits(ready.Commits)
-	}
+	return ready
+}
+
+// step does what the loop and the writer do of one Ready; the revealer does not get to run.
+func (a *alone) step() {
+	a.t.Helper()
+	ready := a.ready()
+	err := a.write(&ready)
 	for i := range ready.Keys {
 		if err == nil {
 			a.key, err = seal.NewKey(a.committee.Network(), ready.Keys[i].Key.ID, ready.Keys[i].Key.Public[:])
@@ -111,6 +111,17 @@ func (a *alone) submit() {
 	}
 	a.ticket++
 	a.engine.Step(ordering.Submitted{Ticket: a.ticket, Items: []dag.Item{item}})
+}
+
+// write does the writer's part.
+func (a *alone) write(ready *ordering.Ready) error {
+	if err := a.store.Append(ready.Persist); err != nil {
+		return err
+	}
+	if err := a.store.Sync(); err != nil {
+		return err
+	}
+	return a.store.PutCommits(ready.Commits)
 }
 
 // reveal lets the revealer do all that waits for it.
@@ -151,5 +162,27 @@ func TestRevealerBehindTheKey(t *testing.T) {
 	made, offered := (<-a.loop.inbox).(ordering.SharesMade)
 	if !offered || made.Shares[0].Commit != a.sealedIn {
 		t.Errorf("offers %+v, want the share for commit %d", made, a.sealedIn)
+	}
+}
+
+// The revealer has a commit before the writer, and is done with one that holds nothing sealed at once. Readers
+// that were told of it then would look for it in vain, or pass over it.
+func TestNothingIsRevealedBeforeItIsWritten(t *testing.T) {
+	a := newAlone(t)
+	for range 30 {
+		ready := a.ready()
+		a.reveal()
+		if heads := newHistory(a.store, a.committee.Epoch()).Heads(); heads.Revealed > heads.Committed {
+			t.Fatalf("revealed up to %d, committed up to %d", heads.Revealed, heads.Committed)
+		}
+		if err := a.write(&ready); err != nil {
+			t.Fatal(err)
+		}
+		if revealed, head := a.store.Revealed(), a.store.Head().Index; revealed != head {
+			t.Fatalf("revealed up to %d, committed up to %d", revealed, head)
+		}
+	}
+	if a.store.Head().Index == 0 {
+		t.Error("no commit")
 	}
 }

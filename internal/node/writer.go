@@ -114,6 +114,7 @@ func (w *writer) speak(r *ordering.Ready) {
 	n.pending.answer(r.Outcomes)
 	if len(r.Commits) > 0 {
 		n.history.announce()
+		n.revealer.bell.ring() // what was revealed before it was written
 	}
 	for _, ev := range r.Evidence {
 		n.log.Error("equivocation", "slot", ev.Slot(), "first", ev.First.Ref(), "second", ev.Second.Ref(),
