@@ -25,6 +25,9 @@ const (
 	maxRangeCommits = 500
 	// maxRangeOpened is how many ciphertexts one Range opens, at 0.06 ms each unless another reader has lately.
 	maxRangeOpened = 1024
+	// maxOriginBytes bounds the blocks that one answer shows a key's origin with; later ones are left out.
+	// Blocks with deals are among the first of a network, and small.
+	maxOriginBytes = 8 << 20
 	// maxNamespaces is how many namespaces one stream or range may name; more ask for all.
 	maxNamespaces = 64
 	// defaultStreams is how many streams a node serves at a time unless its config says otherwise;

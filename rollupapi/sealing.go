@@ -1,7 +1,9 @@
 package rollupapi
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
@@ -31,19 +33,60 @@ func (s *Server) encryptionKey(r *pb.GetEncryptionKeyRequest) (*pb.GetEncryption
 	for i := range key.Shares {
 		m.PublicShares = append(m.PublicShares, key.Shares[i][:])
 	}
-	origins, err := s.backend.Sealing.SealingOrigins(key.ID)
-	if err != nil {
-		return nil, fmt.Errorf("read the origins of key %d: %w", key.ID, err)
-	}
-	for i := range origins {
-		o := &origins[i]
-		origin := &pb.KeyOrigin{Dealer: o.Dealer.String(), Commit: uint64(o.Commit), Digest: o.Digest[:]}
-		if r.GetWithDeals() {
-			origin.Deal = o.Deal
-		}
-		m.Origins = append(m.Origins, origin)
+	if m.Origins, err = s.keyOrigins(key.ID, r); err != nil {
+		return nil, err
 	}
 	return &pb.GetEncryptionKeyResponse{Key: m, Generation: s.keyGeneration(), Watermarks: s.watermarks()}, nil
+}
+
+// keyOrigins is the deals of a key, with as much of them as r asks for.
+func (s *Server) keyOrigins(id uint64, r *pb.GetEncryptionKeyRequest) ([]*pb.KeyOrigin, error) {
+	origins, err := s.backend.Sealing.SealingOrigins(id)
+	if err != nil {
+		return nil, fmt.Errorf("read the origins of key %d: %w", id, err)
+	}
+	out, room := make([]*pb.KeyOrigin, len(origins)), maxOriginBytes
+	for i := range origins {
+		o := &origins[i]
+		out[i] = &pb.KeyOrigin{Dealer: o.Dealer.String(), Commit: uint64(o.Commit), Digest: o.Digest[:]}
+		if r.GetWithDeals() {
+			out[i].Deal = o.Deal
+		}
+		if !r.GetWithBlocks() || room < 0 {
+			continue
+		}
+		block, err := s.dealBlock(o)
+		if err != nil {
+			return nil, err
+		}
+		if room -= len(block); room >= 0 {
+			out[i].Block = block
+		}
+	}
+	return out, nil
+}
+
+// dealBlock is the block that brought in a deal; nil if its commit is no longer kept.
+func (s *Server) dealBlock(o *keygen.Origin) ([]byte, error) {
+	commit, ok, err := s.backend.History.Commit(o.Commit)
+	if err != nil {
+		return nil, fmt.Errorf("read commit %d: %w", o.Commit, err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	for _, body := range commit.Bodies {
+		if b := body.Block(); b.Author == o.Dealer && holdsDeal(b, o.Deal) {
+			return body.Bytes(), nil
+		}
+	}
+	return nil, fmt.Errorf("commit %d holds no block with the deal of %s", o.Commit, o.Dealer)
+}
+
+func holdsDeal(b *dag.Block, deal []byte) bool {
+	return slices.ContainsFunc(b.System, func(m dag.SystemMessage) bool {
+		return m.Kind == keygen.KindDeal && bytes.Equal(m.Payload, deal)
+	})
 }
 
 // keyGeneration is where the making of a key stands.

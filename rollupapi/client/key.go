@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/crypto/dkg"
@@ -25,6 +26,7 @@ type EncryptionKey struct {
 	From      dag.CommitIndex // what is sealed with it is good from this commit on
 	Until     dag.CommitIndex // to this one; 0 if it served when it was asked for
 	Origins   []keygen.Origin // without their deals unless KeyWithDeals asked for them
+	Blocks    [][]byte        // by origin: the signed block that holds the deal; nil where the node has it no longer
 
 	key *seal.Key
 }
@@ -54,9 +56,9 @@ func (c *Client) KeyByID(ctx context.Context, id uint64) (*EncryptionKey, error)
 	return c.askKey(ctx, &pb.GetEncryptionKeyRequest{KeyId: id})
 }
 
-// KeyWithDeals is KeyByID with the deals that Prove needs, 0 for the key that serves.
+// KeyWithDeals is KeyByID with the deals and blocks that Prove and ProveSigned need, 0 for the key that serves.
 func (c *Client) KeyWithDeals(ctx context.Context, id uint64) (*EncryptionKey, error) {
-	return c.askKey(ctx, &pb.GetEncryptionKeyRequest{KeyId: id, WithDeals: true})
+	return c.askKey(ctx, &pb.GetEncryptionKeyRequest{KeyId: id, WithDeals: true, WithBlocks: true})
 }
 
 // stale forgets a key that no longer serves.
@@ -99,7 +101,7 @@ func newEncryptionKey(m *pb.EncryptionKey) (*EncryptionKey, error) {
 			return nil, err
 		}
 		copy(origin.Digest[:], o.GetDigest())
-		k.Origins = append(k.Origins, origin)
+		k.Origins, k.Blocks = append(k.Origins, origin), append(k.Blocks, o.GetBlock())
 	}
 	return k, nil
 }
@@ -112,9 +114,8 @@ var ErrOrigin = errors.New("key does not come from its deals")
 // are at least as many as shares open; and they add up to the key and its public shares. The committee
 // is the caller's own, such as that of its genesis file; KeyWithDeals must have given k.
 //
-// One honest dealer keeps the secret from the others. That the deals are those that the committee put
-// into its blocks is the node's word: compare the digests in Origins with other nodes'.
-// Errors wrap ErrOrigin.
+// One honest dealer keeps the secret from the others. That the deals are the committee's is the node's word:
+// ProveSigned asks for more. Errors wrap ErrOrigin.
 func (k *EncryptionKey) Prove(committee *dag.Committee) error {
 	if committee.Network() != k.Network() {
 		return fmt.Errorf("%w: it is of network %s, the committee of %s", ErrOrigin, k.Network(), committee.Network())
@@ -145,6 +146,33 @@ func (k *EncryptionKey) Prove(committee *dag.Committee) error {
 		return fmt.Errorf("%w: %w", ErrOrigin, err)
 	}
 	return k.compare(public)
+}
+
+// ProveSigned is Prove, and that every deal stands in a block that its dealer signed. A node that cheats
+// would need the identity keys of the dealers. It cannot be done once the node has pruned those
+// blocks. That no other deal qualified is for who follows the whole log. Errors wrap ErrOrigin.
+func (k *EncryptionKey) ProveSigned(committee *dag.Committee) error {
+	if err := k.Prove(committee); err != nil {
+		return err
+	}
+	for i := range k.Origins {
+		o := &k.Origins[i]
+		if len(k.Blocks) != len(k.Origins) || len(k.Blocks[i]) == 0 {
+			return fmt.Errorf("%w: no block with the deal of %s: ask a node that keeps commit %d", ErrOrigin, o.Dealer, o.Commit)
+		}
+		verified, err := dag.Verify(committee, k.Blocks[i])
+		if err != nil {
+			return fmt.Errorf("%w: block of %s: %w", ErrOrigin, o.Dealer, err)
+		}
+		b := verified.Block()
+		holds := slices.ContainsFunc(b.System, func(m dag.SystemMessage) bool {
+			return m.Kind == keygen.KindDeal && bytes.Equal(m.Payload, o.Deal)
+		})
+		if b.Author != o.Dealer || !holds {
+			return fmt.Errorf("%w: block %s does not hold the deal of %s", ErrOrigin, verified.Ref(), o.Dealer)
+		}
+	}
+	return nil
 }
 
 // compare holds the key against what its deals add up to.

@@ -626,8 +626,9 @@ func (x *SubmitSealedResponse) GetWatermarks() *Watermarks {
 
 type GetEncryptionKeyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	KeyId         uint64                 `protobuf:"varint,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`             // 0 for the key that serves; older ones check what was opened under them
-	WithDeals     bool                   `protobuf:"varint,2,opt,name=with_deals,json=withDeals,proto3" json:"with_deals,omitempty"` // the origins carry the deals themselves
+	KeyId         uint64                 `protobuf:"varint,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`                // 0 for the key that serves; older ones check what was opened under them
+	WithDeals     bool                   `protobuf:"varint,2,opt,name=with_deals,json=withDeals,proto3" json:"with_deals,omitempty"`    // the origins carry the deals themselves
+	WithBlocks    bool                   `protobuf:"varint,3,opt,name=with_blocks,json=withBlocks,proto3" json:"with_blocks,omitempty"` // and the blocks in which their dealers signed them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -672,6 +673,13 @@ func (x *GetEncryptionKeyRequest) GetKeyId() uint64 {
 func (x *GetEncryptionKeyRequest) GetWithDeals() bool {
 	if x != nil {
 		return x.WithDeals
+	}
+	return false
+}
+
+func (x *GetEncryptionKeyRequest) GetWithBlocks() bool {
+	if x != nil {
+		return x.WithBlocks
 	}
 	return false
 }
@@ -867,7 +875,8 @@ type KeyOrigin struct {
 	Dealer        string                 `protobuf:"bytes,1,opt,name=dealer,proto3" json:"dealer,omitempty"`  // A, B, ...
 	Commit        uint64                 `protobuf:"varint,2,opt,name=commit,proto3" json:"commit,omitempty"` // the commit that brought it into the order
 	Digest        []byte                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
-	Deal          []byte                 `protobuf:"bytes,4,opt,name=deal,proto3" json:"deal,omitempty"` // only if asked for
+	Deal          []byte                 `protobuf:"bytes,4,opt,name=deal,proto3" json:"deal,omitempty"`   // only if asked for
+	Block         []byte                 `protobuf:"bytes,5,opt,name=block,proto3" json:"block,omitempty"` // only if asked for: the dealer's signed block that holds the deal, while this node keeps it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -926,6 +935,13 @@ func (x *KeyOrigin) GetDigest() []byte {
 func (x *KeyOrigin) GetDeal() []byte {
 	if x != nil {
 		return x.Deal
+	}
+	return nil
+}
+
+func (x *KeyOrigin) GetBlock() []byte {
+	if x != nil {
+		return x.Block
 	}
 	return nil
 }
@@ -1108,11 +1124,13 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\x05items\x18\x01 \x03(\v2\x17.dunlin.v1.SubmitResultR\x05items\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"O\n" +
+	"watermarks\"p\n" +
 	"\x17GetEncryptionKeyRequest\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\x04R\x05keyId\x12\x1d\n" +
 	"\n" +
-	"with_deals\x18\x02 \x01(\bR\twithDeals\"\xb7\x01\n" +
+	"with_deals\x18\x02 \x01(\bR\twithDeals\x12\x1f\n" +
+	"\vwith_blocks\x18\x03 \x01(\bR\n" +
+	"withBlocks\"\xb7\x01\n" +
 	"\x18GetEncryptionKeyResponse\x12*\n" +
 	"\x03key\x18\x01 \x01(\v2\x18.dunlin.v1.EncryptionKeyR\x03key\x128\n" +
 	"\n" +
@@ -1136,12 +1154,13 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\n" +
 	"network_id\x18\n" +
 	" \x01(\tR\tnetworkId\x12.\n" +
-	"\aorigins\x18\v \x03(\v2\x14.dunlin.v1.KeyOriginR\aorigins\"g\n" +
+	"\aorigins\x18\v \x03(\v2\x14.dunlin.v1.KeyOriginR\aorigins\"}\n" +
 	"\tKeyOrigin\x12\x16\n" +
 	"\x06dealer\x18\x01 \x01(\tR\x06dealer\x12\x16\n" +
 	"\x06commit\x18\x02 \x01(\x04R\x06commit\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\fR\x06digest\x12\x12\n" +
-	"\x04deal\x18\x04 \x01(\fR\x04deal\"\xa5\x02\n" +
+	"\x04deal\x18\x04 \x01(\fR\x04deal\x12\x14\n" +
+	"\x05block\x18\x05 \x01(\fR\x05block\"\xa5\x02\n" +
 	"\rKeyGeneration\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\x04R\x05keyId\x12\x18\n" +
