@@ -121,10 +121,8 @@ type finding struct {
 }
 
 // audit reads the order back from every node that answers until all ids are found in all of them
-// or drainPatience is over, and compares.
-func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []crypto.Digest) (finding, error) {
-	var f finding
-	var readings []*reading
+// or drainPatience is over, and compares. It returns the readings as well.
+func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []crypto.Digest) (readings []*reading, f finding, err error) {
 	for i, c := range clients {
 		if _, err := askStatus(ctx, c); err != nil {
 			f.unreachable = append(f.unreachable, nodes[i].Name)
@@ -133,11 +131,11 @@ func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []cr
 		readings = append(readings, &reading{name: nodes[i].Name, client: c, cursor: "genesis"})
 	}
 	if len(readings) == 0 {
-		return f, fmt.Errorf("check the order: no node answers")
+		return nil, f, fmt.Errorf("check the order: no node answers")
 	}
 	missing, err := drain(ctx, readings, ids)
 	if err != nil {
-		return f, err
+		return nil, f, err
 	}
 	f.disagreement = disagreement(readings)
 	f.agreement = f.disagreement == ""
@@ -149,7 +147,7 @@ func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []cr
 	f.expired = expired(ctx, readings[0].client, missing)
 	f.lost = uint64(len(missing)) - f.expired
 	f.committed = uint64(len(ids) - len(missing))
-	return f, nil
+	return readings, f, nil
 }
 
 // drain reads all nodes up to the commit that all have, again and again, and returns the ids that

@@ -32,6 +32,7 @@ type Config struct {
 	For       time.Duration // how long; 0 until the context ends
 	Namespace dag.Namespace // Open for random payloads of Size bytes; 0 for the two demo rollups
 	Size      int
+	Sealed    float64 // the share of the transactions that users seal, 0 to 1
 
 	Binary string     // the dunlin to start nodes with
 	Out    io.Writer  // text for people
@@ -49,6 +50,7 @@ type devnet struct {
 	fleet   *fleet
 	clients []*client.Client
 	watches []*watch
+	sealers []*sealer // one per node, once sealing is open; none without sealed load
 	ledger  *ledger
 	view    *view
 }
@@ -87,6 +89,8 @@ func (d *devnet) check() error {
 	switch {
 	case d.Rate < 0 || d.Rate > 1e6:
 		return &planError{fmt.Sprintf("rate of %g transactions/s, want 0 to 1000000", d.Rate), "--rate 50"}
+	case !(d.Sealed >= 0 && d.Sealed <= 1):
+		return &planError{fmt.Sprintf("a sealed share of %g, want 0 to 1", d.Sealed), "--sealed 0.5"}
 	case d.For < 0:
 		return &planError{"a negative time", "--for 20s"}
 	case d.Namespace != 0 && d.Namespace != Open:
@@ -162,22 +166,31 @@ func (d *devnet) runNodes(ctx, hard context.Context, result *Result) (err error)
 	}()
 	for i, w := range d.watches {
 		group.Go(func() error { w.follow(watching); return nil })
+		if d.Sealed > 0 {
+			group.Go(func() error { w.followReveals(watching); return nil })
+		}
 		group.Go(func() error { return d.track(watching, i, w) })
 	}
 	if err := d.firstCommit(ctx); err != nil {
 		return err
 	}
 	d.greet()
+	if err := d.openSealing(ctx); err != nil {
+		return err
+	}
 	took, err := d.load(ctx, hard)
 	if err != nil {
 		return err
 	}
 	d.view.printf("reading the order back from every validator")
-	finding, err := audit(hard, d.fleet.snapshot(), d.clients, d.ledger.ids)
+	readings, finding, err := audit(hard, d.fleet.snapshot(), d.clients, d.ledger.ids)
 	if err != nil {
 		return err
 	}
 	result.fill(finding, d.ledger, d.watches, took)
+	if err := d.checkReveals(hard, readings, result); err != nil {
+		return err
+	}
 	for _, n := range d.network.Nodes {
 		result.API = append(result.API, n.API)
 	}
@@ -284,6 +297,9 @@ func (d *devnet) drivers(ctx context.Context, signers *errgroup.Group) ([]*drive
 	var demos []*demoSource
 	for i, c := range d.clients {
 		driver := &driver{client: c, ledger: d.ledger, watch: d.watches[i], network: d.network.NetworkID}
+		if len(d.sealers) > 0 {
+			driver.sealer = d.sealers[i]
+		}
 		if err := driver.pace(perNode, max(d.Size, demoPayload)); err != nil {
 			return nil, err
 		}
@@ -330,6 +346,10 @@ func (d *devnet) summary(r *Result) {
 	}
 	d.view.printf("%d commits, %d of %d transactions committed, latency p50 %.0f ms p99 %.0f ms: %s",
 		r.Commits, r.Committed, r.Submitted, r.Latency.P50, r.Latency.P99, verdict)
+	if r.Sealed > 0 {
+		d.view.printf("%d sealed, %d of them revealed and checked with their openings, from commit to reveal p50 %.0f ms p99 %.0f ms",
+			r.Sealed, r.Revealed, r.Reveal.P50, r.Reveal.P99)
+	}
 	d.view.printf("this machine verifies %.0f ed25519 signatures/s on one core", r.Calibration.Before)
 	d.view.printf("data and logs lie in %s; go on with: dunlin devnet --home %s", d.network.Dir(), d.network.Dir())
 }

@@ -38,18 +38,22 @@ type ledger struct {
 	reasons      map[string]uint64
 	acknowledged uint64
 	ids          []crypto.Digest // of the first maxAcknowledged
+	ciphertexts  uint64          // of the acknowledged ones
+	sealedIDs    []crypto.Digest // of the first maxAcknowledged of them
 }
 
 func newLedger() *ledger { return &ledger{reasons: make(map[string]uint64)} }
 
-func (l *ledger) answered(results []client.Result) {
+// answered counts results and returns the ids of those that are acknowledged.
+func (l *ledger) answered(results []client.Result) (acknowledged []crypto.Digest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.submitted += uint64(len(results))
 	for i := range results {
 		switch r := &results[i]; r.State {
-		case client.Included, client.Committed:
+		case client.Included, client.Committed, client.Revealed, client.RevealFailed:
 			l.acknowledged++
+			acknowledged = append(acknowledged, r.ID)
 			if len(l.ids) < maxAcknowledged {
 				l.ids = append(l.ids, r.ID)
 			}
@@ -62,6 +66,7 @@ func (l *ledger) answered(results []client.Result) {
 			}
 		}
 	}
+	return acknowledged
 }
 
 func (l *ledger) silent(n int, err error) {
@@ -82,6 +87,7 @@ func (l *ledger) count(reason string) {
 type driver struct {
 	client  *client.Client
 	source  source
+	sealer  *sealer // nil seals nothing
 	ledger  *ledger
 	watch   *watch // of the same node
 	network crypto.Digest
@@ -95,6 +101,9 @@ type driver struct {
 func (d *driver) pace(rate float64, size int) error {
 	d.tick = max(shortestTick, time.Duration(float64(time.Second)/rate))
 	d.perBatch = rate * d.tick.Seconds()
+	if d.sealer != nil && d.perBatch+1 > maxSealedBatch {
+		return &planError{fmt.Sprintf("%.0f transactions/s for one node make batches of more than %d ciphertexts", rate, maxSealedBatch), "a lower --rate, or --sealed 0"}
+	}
 	if d.perBatch*float64(size) > longestBatch {
 		return &planError{
 			fmt.Sprintf("%.0f transactions/s of %d bytes for one node make batches of more than %d bytes", rate, size, longestBatch),
@@ -139,17 +148,25 @@ func (d *driver) work(ctx, hard context.Context, start, end time.Time) error {
 		if err != nil {
 			return nil // ctx has ended
 		}
+		o, err := d.prepare(hasher, batch, ns, payloads)
+		if err != nil {
+			return err
+		}
 		select {
 		case <-time.After(time.Until(due)):
 		case <-ctx.Done():
 			return nil
 		}
-		samples, err := d.samples(hasher, ns, payloads)
-		if err != nil {
-			return err
+		d.watch.expect(o.samples, due)
+		d.watch.expect(o.sealedSamples, due)
+		var calls sync.WaitGroup
+		if len(o.sealed) > 0 {
+			calls.Go(func() { d.submitSealed(hard, o.sealed, o.sealedSamples) })
 		}
-		d.watch.expect(samples, due)
-		d.submit(hard, ns, payloads, samples)
+		if len(o.plain) > 0 {
+			d.submit(hard, ns, o.plain, o.samples)
+		}
+		calls.Wait()
 	}
 }
 

@@ -29,6 +29,12 @@ type Result struct {
 	Disagreement string            `json:"disagreement,omitempty"`
 	Unreachable  []string          `json:"unreachable,omitempty"` // nodes whose order was not read back
 	Latency      Latency           `json:"latency_ms"`
+	Sealed       uint64            `json:"sealed"`        // acknowledged ciphertexts
+	Revealed     uint64            `json:"revealed"`      // of them, opened by every validator
+	RevealFailed uint64            `json:"reveal_failed"` // of them, committed with another verdict
+	Unrevealed   uint64            `json:"unrevealed"`    // of them, committed and not opened in time
+	RevealFault  string            `json:"reveal_fault,omitempty"`
+	Reveal       Latency           `json:"reveal_ms"`
 	Seconds      float64           `json:"seconds"`       // of load
 	PerSecond    float64           `json:"tx_per_second"` // committed over the load's seconds
 	NodeCPU      float64           `json:"node_cpu_seconds"`
@@ -38,8 +44,9 @@ type Result struct {
 	Directory    string            `json:"directory"`
 }
 
-// Latency is from when a transaction was due to be sent until it was seen in a committed round on
-// the stream of the node that took it. A sample that was never seen does not count.
+// Latency of transactions is from when a transaction was due to be sent until it was seen in a committed round on
+// the stream of the node that took it; of reveals, from when a ciphertext was seen committed until it was
+// seen opened on the same node's stream. A sample that was never seen does not count.
 type Latency struct {
 	P50     float64 `json:"p50"` // milliseconds
 	P99     float64 `json:"p99"`
@@ -60,6 +67,12 @@ func (r *Result) Fault() error {
 		return fmt.Errorf("validators disagree: %s", r.Disagreement)
 	case r.Lost > 0:
 		return fmt.Errorf("%d acknowledged transactions are lost", r.Lost)
+	case r.RevealFault != "":
+		return fmt.Errorf("a reveal is wrong: %s", r.RevealFault)
+	case r.Unrevealed > 0:
+		return fmt.Errorf("%d sealed transactions were committed and not revealed", r.Unrevealed)
+	case r.RevealFailed > 0:
+		return fmt.Errorf("%d well-made sealed transactions were revealed as failures", r.RevealFailed)
 	case r.Duplicates > 0:
 		return fmt.Errorf("%d transactions were ordered twice", r.Duplicates)
 	case r.Commits == 0:
@@ -79,15 +92,19 @@ func (r *Result) fill(f finding, l *ledger, watches []*watch, load time.Duration
 	r.Unanswered, r.Unsent, r.Reasons = l.unanswered, l.unsent, l.reasons
 	r.Unchecked = l.acknowledged - uint64(len(l.ids))
 	l.mu.Unlock()
-	var h histogram
+	var commits, reveals histogram
 	for _, w := range watches {
-		w.latency(&h)
+		w.latency(&commits, &reveals)
 	}
-	r.Latency = Latency{milliseconds(h.quantile(0.5)), milliseconds(h.quantile(0.99)), h.total}
+	r.Latency, r.Reveal = newLatency(&commits), newLatency(&reveals)
 	r.Seconds = load.Seconds()
 	if r.Seconds > 0 {
 		r.PerSecond = float64(r.Committed) / r.Seconds
 	}
+}
+
+func newLatency(h *histogram) Latency {
+	return Latency{milliseconds(h.quantile(0.5)), milliseconds(h.quantile(0.99)), h.total}
 }
 
 // calibrationTime is long enough to be right to a few per cent and short enough not to be noticed.

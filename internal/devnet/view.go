@@ -125,6 +125,9 @@ func nodeLine(n *Node, ended string, f figures, rate float64, others int) string
 	}
 	line := fmt.Sprintf("%-4s round %-7d commit %-7d %7.0f tx/s  latency p50 %5.0f ms  p99 %5.0f ms  peers %d/%d",
 		n.Name, f.status.Round, f.status.Commit, rate, milliseconds(f.p50), milliseconds(f.p99), f.status.Peers, others)
+	if f.reveals > 0 {
+		line += fmt.Sprintf("  reveal p50 %4.0f ms", milliseconds(f.opened))
+	}
 	if !f.status.Proposing {
 		line += "  not proposing: " + f.status.Reason
 	}
@@ -135,6 +138,9 @@ func (l *ledger) line() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	line := fmt.Sprintf("     submitted %d  acknowledged %d", l.submitted, l.acknowledged)
+	if l.ciphertexts > 0 {
+		line += fmt.Sprintf("  sealed %d", l.ciphertexts)
+	}
 	if l.refused > 0 {
 		line += fmt.Sprintf("  refused %d", l.refused)
 	}

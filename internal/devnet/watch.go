@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
@@ -25,12 +26,14 @@ type watch struct {
 	whole    histogram         // latency since the load began
 	recent   [2]histogram      // of the last one to two windows
 	items    uint64            // transactions seen in commits
+	opening  map[key]opening   // sealed items that one of the two streams has shown
+	reveals  [3]histogram      // from commit to reveal: since the load began, and as recent
 	status   client.NodeStatus
 	reached  bool // whether the last question was answered
 }
 
 func newWatch(c *client.Client) *watch {
-	return &watch{client: c, expected: make(map[key]time.Time)}
+	return &watch{client: c, expected: make(map[key]time.Time), opening: make(map[key]opening)}
 }
 
 // expect notes samples that are due, before they are sent.
@@ -55,12 +58,21 @@ func (w *watch) forget(samples []key) {
 
 // follow reads the node's stream from the tip on until ctx ends, however often the node goes away.
 func (w *watch) follow(ctx context.Context) {
-	selection := client.Selection{Cursor: "tip", Content: client.IDs}
+	w.followAt(ctx, client.Committed, w.saw)
+}
+
+// followReveals is follow for commits whose sealed items are opened.
+func (w *watch) followReveals(ctx context.Context) {
+	w.followAt(ctx, client.Revealed, w.sawRevealed)
+}
+
+func (w *watch) followAt(ctx context.Context, state client.State, saw func([]client.Item)) {
+	selection := client.Selection{Cursor: "tip", Content: client.IDs, MinState: state}
 	for ctx.Err() == nil {
 		// The client follows through restarts; what it gives up on is asked anew.
 		_ = w.client.FollowEvents(ctx, selection, func(e client.Event) error {
 			selection.Cursor = e.Cursor
-			w.saw(e.Items)
+			saw(e.Items)
 			return nil
 		})
 		pause(ctx, retryPause)
@@ -75,16 +87,59 @@ func (w *watch) saw(items []client.Item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.items += uint64(len(items))
-	if len(w.expected) == 0 {
-		return
-	}
 	for i := range items {
 		k := keyOf(items[i].ID)
+		if items[i].Kind == dag.KindSealed {
+			w.shown(k, stageCommitted, now)
+		}
 		if due, waits := w.expected[k]; waits {
 			delete(w.expected, k)
 			w.whole.add(now.Sub(due))
 			w.recent[0].add(now.Sub(due))
 		}
+	}
+}
+
+// stage is how far a stream has shown a sealed item.
+type stage uint8
+
+const (
+	stageCommitted stage = iota
+	stageRevealed
+)
+
+// opening is a sealed item that one stream has shown and the other has not.
+type opening struct {
+	stage stage
+	at    time.Time
+}
+
+func (w *watch) sawRevealed(items []client.Item) {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range items {
+		if items[i].Kind == dag.KindSealed {
+			w.shown(keyOf(items[i].ID), stageRevealed, now)
+		}
+	}
+}
+
+// shown notes what a stream shows of a sealed item; the second of the two gives the time between them,
+// which is nothing where the reveal overtook the commit on its way here.
+func (w *watch) shown(k key, s stage, now time.Time) {
+	first, known := w.opening[k]
+	switch {
+	case known && first.stage != s:
+		delete(w.opening, k)
+		took := now.Sub(first.at)
+		if s == stageCommitted {
+			took = 0
+		}
+		w.reveals[0].add(took)
+		w.reveals[1].add(took)
+	case !known && len(w.opening) < maxPendingSample:
+		w.opening[k] = opening{s, now}
 	}
 }
 
@@ -109,6 +164,8 @@ type figures struct {
 	reached  bool
 	items    uint64
 	p50, p99 time.Duration
+	reveals  uint64 // sealed items seen opened
+	opened   time.Duration
 }
 
 func (w *watch) figures() figures {
@@ -116,7 +173,9 @@ func (w *watch) figures() figures {
 	defer w.mu.Unlock()
 	both := w.recent[0]
 	both.merge(&w.recent[1])
-	return figures{w.status, w.reached, w.items, both.quantile(0.5), both.quantile(0.99)}
+	opened := w.reveals[1]
+	opened.merge(&w.reveals[2])
+	return figures{w.status, w.reached, w.items, both.quantile(0.5), both.quantile(0.99), w.reveals[0].total, opened.quantile(0.5)}
 }
 
 // turn begins a new window of the recent latency.
@@ -124,13 +183,15 @@ func (w *watch) turn() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.recent[1], w.recent[0] = w.recent[0], histogram{}
+	w.reveals[2], w.reveals[1] = w.reveals[1], histogram{}
 }
 
-// latency adds the latency since the load began to h.
-func (w *watch) latency(h *histogram) {
+// latency adds the latencies since the load began.
+func (w *watch) latency(commits, reveals *histogram) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	h.merge(&w.whole)
+	commits.merge(&w.whole)
+	reveals.merge(&w.reveals[0])
 }
 
 // askStatus asks a node how it is doing.
