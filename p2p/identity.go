@@ -61,7 +61,7 @@ func privateKey(k *crypto.IdentityKey) (libcrypto.PrivKey, error) {
 
 // names are the protocols and topics of one network.
 type names struct {
-	push, fetch          protocol.ID
+	push, fetch, offer   protocol.ID
 	blocks, transactions string
 }
 
@@ -70,6 +70,7 @@ func namesOf(network crypto.Digest) names {
 	return names{
 		push:         protocol.ID(prefix + "/push/1"),
 		fetch:        protocol.ID(prefix + "/fetch/1"),
+		offer:        protocol.ID(prefix + "/offer/1"),
 		blocks:       prefix + "/blocks/1",
 		transactions: prefix + "/transactions/1",
 	}

@@ -58,7 +58,7 @@ var ErrNotNow = errors.New("not now")
 // ErrClosed is what calls return after Close.
 var ErrClosed = errors.New("network closed")
 
-// GossipItem is a transaction or bundle that an observer gossiped. It has passed AdmitTransaction.
+// GossipItem is a transaction or bundle that an observer gossiped or offered. It has passed AdmitTransaction.
 type GossipItem struct{ Raw []byte }
 
 // Network is the connections of one node. Its methods are safe for concurrent use and do not
@@ -84,6 +84,7 @@ type Network struct {
 	events       chan ordering.Event
 	transactions chan GossipItem
 	strangers    chan struct{} // a token per fetch that is being served to a stranger
+	offers       chan struct{} // a token per offer that is being read
 	newest       atomic.Pointer[dag.Ref]
 	addrs        map[peer.ID]peer.AddrInfo
 	count        counters
@@ -101,6 +102,7 @@ func New(cfg Config) (*Network, error) {
 		events:       make(chan ordering.Event, cfg.Limits.Events),
 		transactions: make(chan GossipItem, transactionQueue),
 		strangers:    make(chan struct{}, servedStrangers),
+		offers:       make(chan struct{}, offersServed),
 		addrs:        make(map[peer.ID]peer.AddrInfo),
 	}
 	if n.log == nil {
@@ -129,6 +131,9 @@ func (n *Network) start() error {
 	}
 	n.host.SetStreamHandler(n.names.push, n.handlePush)
 	n.host.SetStreamHandler(n.names.fetch, n.handleFetch)
+	if n.member {
+		n.host.SetStreamHandler(n.names.offer, n.handleOffer)
+	}
 	n.host.Network().Notify(&notifiee{n})
 	if len(n.cfg.Listen) > 0 {
 		if err := n.host.Network().Listen(n.cfg.Listen...); err != nil {
@@ -229,7 +234,7 @@ func (n *Network) Addrs() []ma.Multiaddr {
 // comes before its PeerConnected. A full channel makes only the readers of peers wait.
 func (n *Network) Events() <-chan ordering.Event { return n.events }
 
-// Transactions delivers gossiped transactions. When nobody takes them they are dropped.
+// Transactions delivers gossiped and offered transactions. When nobody takes them they are dropped.
 func (n *Network) Transactions() <-chan GossipItem { return n.transactions }
 
 // deliver blocks until the node takes the event; after Close it only tries.

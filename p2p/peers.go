@@ -32,6 +32,9 @@ type remote struct {
 	served   *bucket       // bytes that it is served
 	serving  chan struct{} // a token per fetch that is being served to it
 	fetching chan struct{} // a token per fetch that it is asked
+	offering chan struct{} // a token per offer of its that is being read
+
+	offeredItems, offeredBytes *bucket // what it offers
 
 	ctx    context.Context // ends when the peer is removed
 	cancel context.CancelFunc
@@ -165,6 +168,8 @@ func (t *table) add(id peer.ID) (r *remote, fresh bool) {
 		r.requests, r.served = newBucket(strangerRequestRate, strangerRequestRate), newBucket(strangerByteRate, strangerByteRate)
 	}
 	r.serving = make(chan struct{}, servedPerPeer)
+	r.offering = make(chan struct{}, offersPerPeer)
+	r.offeredItems, r.offeredBytes = newBucket(offerItemRate, offerItemRate), newBucket(offerByteRate, offerByteRate)
 	r.ctx, r.cancel = context.WithCancel(t.ctx)
 	t.byID[id], t.byNumber[r.number] = r, r
 	return r, true

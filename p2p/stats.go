@@ -26,6 +26,8 @@ type Stats struct {
 	GossipTransactions            uint64 // accepted from the transaction topic
 	GossipRejected                uint64 // refused in either topic
 	GossipDropped                 uint64 // ours or accepted ones for which a queue was full
+	OffersSent                    uint64 // ours that were answered
+	OffersTaken, OffersRefused    uint64 // items of others
 	Superseded                    uint64 // connections closed because another one replaced them
 	StrangersRefused              uint64 // connections closed because there was no room for the peer
 }
@@ -34,7 +36,7 @@ type counters struct {
 	blocksIn, blocksOut, bytesIn, bytesOut, dropped, hints, faults, unasked, controlIgnored atomic.Uint64
 	fetchesSent, fetchesFailed, fetchesServed, fetchesRefused, fetchedBlocks                atomic.Uint64
 	gossipBlocks, gossipTransactions, gossipRejected, gossipDropped                         atomic.Uint64
-	superseded, strangersRefused                                                            atomic.Uint64
+	superseded, strangersRefused, offersSent, offersTaken, offersRefused                    atomic.Uint64
 }
 
 // Stats is a snapshot of the counters. Safe for concurrent use.
@@ -47,6 +49,7 @@ func (n *Network) Stats() Stats {
 		FetchesServed: c.fetchesServed.Load(), FetchesRefused: c.fetchesRefused.Load(), FetchedBlocks: c.fetchedBlocks.Load(),
 		GossipBlocks: c.gossipBlocks.Load(), GossipTransactions: c.gossipTransactions.Load(),
 		GossipRejected: c.gossipRejected.Load(), GossipDropped: c.gossipDropped.Load(),
+		OffersSent: c.offersSent.Load(), OffersTaken: c.offersTaken.Load(), OffersRefused: c.offersRefused.Load(),
 		Superseded: c.superseded.Load(), StrangersRefused: c.strangersRefused.Load(),
 	}
 }

@@ -18,7 +18,8 @@ import (
 //
 // Push, /dunlin/<8 hex of the network id>/push/1: each side opens one stream, writes frames on it
 // for as long as it is connected and reads nothing. Fetch, /dunlin/<8 hex>/fetch/1: the asker
-// writes one request and closes its side; the answer is block frames and one trailer.
+// writes one request and closes its side; the answer is block frames and one trailer. Offer,
+// /dunlin/<8 hex>/offer/1: the asker writes items and closes its side; the answer is their verdicts.
 //
 //	block         encoded block
 //	frontier      count 2 | count x ref 42
@@ -28,6 +29,8 @@ import (
 //	fetch refs    count 2 (1 to 1000) | count x ref 42
 //	fetch rounds  from 8 | to 8
 //	trailer       status 1 | blocks 4 | next round 8 (the first that was not served in full)
+//	item          encoded transaction or bundle
+//	verdicts      1 for each item: taken 1, not now 2, refused 3
 type frameKind uint8
 
 const (
@@ -40,6 +43,8 @@ const (
 	kindFetchRefs
 	kindFetchRounds
 	kindTrailer
+	kindItem
+	kindVerdicts
 )
 
 const (
@@ -71,6 +76,8 @@ var bodyLimits = [...]struct{ low, high int }{
 	kindFetchRefs:    {2 + dag.RefSize, 2 + maxFetchRefs*dag.RefSize},
 	kindFetchRounds:  {roundsSize, roundsSize},
 	kindTrailer:      {trailerSize, trailerSize},
+	kindItem:         {1, maxGossipItem},
+	kindVerdicts:     {1, MaxOfferItems},
 }
 
 // frame is one message on a stream. The body of a block frame is the block's own bytes.

@@ -70,7 +70,12 @@ func TestMalformed(t *testing.T) {
 	c := committee(t, 4)
 	for name, err := range map[string]error{
 		"kind 0":              second(parseHeader([]byte{0, 0, 0, 0, 0})),
-		"kind 10":             second(parseHeader([]byte{0, 0, 0, 0, 10})),
+		"kind 12":             second(parseHeader([]byte{0, 0, 0, 0, 12})),
+		"empty item":          second(parseHeader([]byte{0, 0, 0, 0, byte(kindItem)})),
+		"verdict 0":           first(decodeVerdicts(frame{kindVerdicts, []byte{0}}, 1)),
+		"verdict 4":           first(decodeVerdicts(frame{kindVerdicts, []byte{4}}, 1)),
+		"verdicts missing":    first(decodeVerdicts(frame{kindVerdicts, []byte{1}}, 2)),
+		"ping for verdicts":   first(decodeVerdicts(frame{kindPing, []byte{1}}, 1)),
 		"huge block":          second(parseHeader([]byte{0xff, 0xff, 0xff, 0xff, byte(kindBlock)})),
 		"empty block":         second(parseHeader([]byte{0, 0, 0, 0, byte(kindBlock)})),
 		"ping of 7 bytes":     second(parseHeader([]byte{0, 0, 0, 7, byte(kindPing)})),
@@ -103,6 +108,7 @@ func FuzzFrame(f *testing.F) {
 		encodeAnswer(ordering.AnswerNewest{Newest: b, Signed: 4}),
 		{kindPing, make([]byte, pingSize)},
 		trailer{status: fetchBusy}.encode(),
+		encodeVerdicts([]Verdict{Taken, NotNow, Refused}),
 	} {
 		f.Add(encoded(f, seed))
 	}
@@ -144,6 +150,10 @@ func decodeBody(t *testing.T, c *dag.Committee, f frame) {
 	case kindTrailer:
 		if a, err := decodeTrailer(f.body); err == nil && !bytes.Equal(a.encode().body, f.body) {
 			t.Fatal("trailer has two encodings")
+		}
+	case kindVerdicts:
+		if v, err := decodeVerdicts(f, len(f.body)); err == nil && !bytes.Equal(encodeVerdicts(v).body, f.body) {
+			t.Fatal("verdicts have two encodings")
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -16,26 +17,25 @@ import (
 )
 
 const (
-	// relayPatience is how many commits a gossiped item may stay out of the order before validators
-	// other than the one chosen for it propose it too.
-	relayPatience = 20
-	// maxRelayed bounds how many gossiped items wait for their chosen validator; more are dropped,
-	// and are left to the others.
+	// relayPatience is how many commits an item of an observer's may stay out of the order before the next
+	// validator in its line proposes it too.
+	relayPatience = 10
+	// maxRelayTurns is how many turns the last in the line wait at most.
+	maxRelayTurns = 8
+	// maxRelayed bounds how many items wait for their turn; more are dropped, and are left to the others.
 	maxRelayed = 8192
 	// maxRelayedBytes bounds the same by their encoded bytes: items of 128 KiB would take 1 GiB.
 	maxRelayedBytes = 32 << 20
 	// relayEvery is how often the waiting ones are looked at.
 	relayEvery = 200 * time.Millisecond
-	// gossipAgain is how often an observer looks whether its items are committed, and repeats what is
-	// not. Gossip remembers a message for two minutes: a repeat before that reaches only
-	// validators that the first did not.
-	gossipAgain = 2 * time.Second
+	// admitPatience is how long the check of an item may wait for other checks.
+	admitPatience = 2 * time.Second
 )
 
-// admitGossip checks a gossiped item for p2p, in its goroutines. What the sender could not know is
+// admitGossip checks a gossiped or offered item for p2p, in its goroutines. What the sender could not know is
 // not held against it: that this node is busy, or sees another newest commit than the sender did.
 func (n *node) admitGossip(raw []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), gossipAgain)
+	ctx, cancel := context.WithTimeout(context.Background(), admitPatience)
 	defer cancel()
 	_, err := n.admission.Encoded(ctx, n.store.Head().Index, raw)
 	var refusal *rollupapi.Refusal
@@ -47,13 +47,13 @@ func (n *node) admitGossip(raw []byte) error {
 	return err
 }
 
-// held is a gossiped item that another validator was chosen for.
+// held is an item whose turn has not come.
 type held struct {
-	item  dag.Item
-	since dag.CommitIndex
+	item dag.Item
+	due  dag.CommitIndex // when it has, if it is not in the order by then
 }
 
-// relay holds gossiped items that other validators were chosen for. One goroutine owns it.
+// relay holds items of observers that are first for other validators. One goroutine owns it.
 type relay struct {
 	node    *node
 	hasher  *dag.ItemHasher
@@ -65,8 +65,8 @@ func newRelay(n *node) *relay {
 	return &relay{node: n, hasher: dag.NewItemHasher(n.committee.Network()), waiting: make(map[crypto.Digest]held)}
 }
 
-// run takes what observers gossip until ctx ends: one validator, chosen by the item's id over the
-// active set, proposes it; the others do if it stays out of the order.
+// run takes what observers gossip and offer until ctx ends: one validator, chosen by the item's id over the
+// active set, proposes it; the others do one after the other if it stays out of the order.
 func (r *relay) run(ctx context.Context) {
 	ticker := time.NewTicker(relayEvery)
 	defer ticker.Stop()
@@ -82,30 +82,31 @@ func (r *relay) run(ctx context.Context) {
 	}
 }
 
-// take proposes an item or holds it for the validator chosen.
+// take proposes an item or holds it until its turn.
 func (r *relay) take(ctx context.Context, raw []byte) {
 	// The engine writes valid_until into an unsigned item, and gossip still sends raw on.
 	item, err := r.hasher.Decode(bytes.Clone(raw))
 	if err != nil || r.node.self == ordering.Observer {
 		return
 	}
-	if r.node.chosen(item.ID) == r.node.self {
+	turn := dag.CommitIndex(min(slices.Index(r.node.line(item.ID), r.node.self), maxRelayTurns))
+	if turn == 0 {
 		r.node.propose(ctx, item)
 		return
 	}
 	_, waits := r.waiting[item.ID] // one that comes again has waited since it came first
 	if !waits && len(r.waiting) < maxRelayed && r.bytes+len(item.Raw) <= maxRelayedBytes {
-		r.waiting[item.ID] = held{item, r.node.store.Head().Index}
+		r.waiting[item.ID] = held{item, r.node.store.Head().Index + turn*relayPatience}
 		r.bytes += len(item.Raw)
 	}
 }
 
-// retake proposes held items that have waited long enough, and forgets those that were committed.
+// retake proposes held items whose turn has come, and forgets those that were committed.
 func (r *relay) retake(ctx context.Context) {
 	head := r.node.store.Head().Index
 	for id, h := range r.waiting {
 		_, committed, err := r.node.store.LookupRecent(id)
-		if err == nil && !committed && head < h.since+relayPatience {
+		if err == nil && !committed && head < h.due {
 			continue
 		}
 		delete(r.waiting, id)
@@ -124,71 +125,16 @@ func (n *node) propose(ctx context.Context, item dag.Item) {
 // noTicket marks submissions without anybody who waits; pending gives out tickets from 1 on.
 const noTicket = 0
 
-// chosen is the active validator that an id falls to.
-func (n *node) chosen(id crypto.Digest) dag.Author {
+// line is all validators in the order in which an id falls to them: the active ones from the chosen one on,
+// then the others.
+func (n *node) line(id crypto.Digest) []dag.Author {
 	active := n.loop.status.Load().Active
-	return active[binary.BigEndian.Uint64(id[:8])%uint64(len(active))]
-}
-
-// submitByGossip gossips items until the order holds them.
-func (n *node) submitByGossip(ctx context.Context, items []dag.Item) ([]ordering.Outcome, error) {
-	outcomes := make([]ordering.Outcome, len(items))
-	again := time.NewTicker(gossipAgain)
-	defer again.Stop()
-	for {
-		missing := 0
-		for i := range items {
-			if outcomes[i].State != 0 {
-				continue
-			}
-			at, found, err := n.store.LookupRecent(items[i].ID)
-			switch {
-			case err != nil:
-				return nil, fmt.Errorf("submit: %w", err)
-			case found:
-				outcomes[i] = ordering.Outcome{Index: i, ID: items[i].ID, State: ordering.Committed, Commit: at.Commit}
-			default:
-				missing++
-				if err := n.network.PublishTransaction(ctx, items[i].Raw); err != nil {
-					return nil, fmt.Errorf("submit: %w", err)
-				}
-			}
-		}
-		if missing == 0 {
-			return outcomes, nil
-		}
-		if err := n.untilCommitted(ctx, items, outcomes, again.C); err != nil {
-			return nil, err
+	at := binary.BigEndian.Uint64(id[:8]) % uint64(len(active))
+	out := slices.Concat(active[at:], active[:at])
+	for a := range dag.Author(n.committee.Size()) {
+		if !slices.Contains(active, a) {
+			out = append(out, a)
 		}
 	}
-}
-
-// untilCommitted waits until it is time to gossip again, or until all items are in the order.
-func (n *node) untilCommitted(ctx context.Context, items []dag.Item, outcomes []ordering.Outcome, again <-chan time.Time) error {
-	head := n.store.Head().Index
-	for {
-		news := make(chan error, 1)
-		waitCtx, cancel := context.WithCancel(ctx)
-		go func() { _, err := n.history.Wait(waitCtx, head); news <- err }()
-		select {
-		case <-again:
-			cancel()
-			<-news
-			return nil
-		case err := <-news:
-			cancel()
-			if err != nil {
-				return fmt.Errorf("submit: %w", err)
-			}
-		}
-		head = n.store.Head().Index
-		missing := false
-		for i := range items {
-			_, found, err := n.store.LookupRecent(items[i].ID)
-			missing = missing || err != nil || (!found && outcomes[i].State == 0)
-		}
-		if !missing {
-			return nil
-		}
-	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -50,7 +51,7 @@ func itemFor(t *testing.T, n *node, author dag.Author, mine bool) dag.Item {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (n.chosen(item.ID) == author) == mine {
+		if (n.line(item.ID)[0] == author) == mine {
 			return item
 		}
 	}
@@ -99,21 +100,21 @@ func TestRelay(t *testing.T) {
 
 	head := n.store.Head().Index
 	for _, test := range []struct {
-		name  string
-		id    crypto.Digest
-		since dag.CommitIndex
-		held  bool
-		want  int
+		name string
+		id   crypto.Digest
+		due  dag.CommitIndex
+		held bool
+		want int
 	}{
-		{"a commit too early", other.ID, head - relayPatience + 1, true, 0},
-		{"long enough", other.ID, head - relayPatience, false, 1},
-		{"committed meanwhile", committed, head, false, 0},
+		{"a commit too early", other.ID, head + 1, true, 0},
+		{"long enough", other.ID, head, false, 1},
+		{"committed meanwhile", committed, head + relayPatience, false, 0},
 		{"committed long ago", committed, 0, false, 0},
 	} {
 		clear(r.waiting)
 		item := other
 		item.ID = test.id
-		r.waiting[test.id] = held{item, test.since}
+		r.waiting[test.id] = held{item, test.due}
 		r.retake(t.Context())
 		if got := proposed(t, n); len(got) != test.want || (len(r.waiting) == 1) != test.held {
 			t.Errorf("%s: proposed %v and holds %d", test.name, got, len(r.waiting))
@@ -141,11 +142,11 @@ func TestRelayIsBounded(t *testing.T) {
 	}
 	r.bytes--
 	r.take(t.Context(), other.Raw)
-	since := r.waiting[other.ID].since
-	r.waiting[other.ID] = held{r.waiting[other.ID].item, since - 1}
+	due := r.waiting[other.ID].due
+	r.waiting[other.ID] = held{r.waiting[other.ID].item, due - 1}
 	r.take(t.Context(), other.Raw)
-	if got := r.waiting[other.ID].since; got != since-1 || r.bytes != maxRelayedBytes {
-		t.Errorf("an item that came twice waits since commit %d, want %d; %d bytes, want %d", got, since-1, r.bytes, maxRelayedBytes)
+	if got := r.waiting[other.ID].due; got != due-1 || r.bytes != maxRelayedBytes {
+		t.Errorf("an item that came twice waits until commit %d, want %d; %d bytes, want %d", got, due-1, r.bytes, maxRelayedBytes)
 	}
 	mine := itemFor(t, n, n.self, true)
 	r.take(t.Context(), mine.Raw)
@@ -163,5 +164,30 @@ func TestObserverRelaysNothing(t *testing.T) {
 	r.take(t.Context(), item.Raw)
 	if len(r.waiting) != 0 || len(proposed(t, n)) != 0 {
 		t.Error("an observer took a gossiped item")
+	}
+}
+
+// An id falls to one active validator after the other, and to the others last; each has its own turn.
+func TestRelayLine(t *testing.T) {
+	n, _ := opened(t, 1)
+	status := *n.loop.status.Load()
+	status.Active = []dag.Author{0, 2, 3}
+	n.loop.status.Store(&status)
+	item := itemFor(t, n, n.self, false)
+	for i := range 50 {
+		line := n.line(crypto.Hash(crypto.DomainTransaction, []byte{byte(i)}))
+		if sorted := slices.Sorted(slices.Values(line)); !slices.Equal(sorted, []dag.Author{0, 1, 2, 3}) || line[3] != 1 {
+			t.Fatalf("line %v, want all validators, and B, which is not active, last", line)
+		}
+	}
+	r := newRelay(n)
+	for place, author := range n.line(item.ID) {
+		n.self = author
+		clear(r.waiting)
+		r.take(t.Context(), item.Raw)
+		got := r.waiting[item.ID].due
+		if want := n.store.Head().Index + dag.CommitIndex(place)*relayPatience; (place > 0 && got != want) || (place == 0) != (len(proposed(t, n)) == 1) {
+			t.Errorf("%v is in place %d and waits until commit %d, want %d", author, place, got, want)
+		}
 	}
 }
