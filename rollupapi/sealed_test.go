@@ -212,3 +212,22 @@ func FuzzSealedItem(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkSealedAdmission is what a validator pays for signed ciphertexts before they are ordered.
+func BenchmarkSealedAdmission(b *testing.B) {
+	c := apitest.New(b)
+	c.OpenSealing(b)
+	admission, sender := rollupapi.NewAdmission(c.AdmissionConfig(1)), identity(b).Public()
+	items := make([]dag.Sealed, rollupapi.MaxSubmitSealed)
+	for i := range items {
+		s := dag.Sealed{ValidUntil: 50, Namespaces: []dag.Namespace{apitest.Signed}, Sender: sender[:]}
+		items[i] = signed(b, c.Committee.Network(), sealed(b, c.Key(), s, strings.Repeat("x", 200)))
+	}
+	for b.Loop() {
+		admitted, err := admission.Sealed(b.Context(), 0, items)
+		if err != nil || admitted[0].Refused != nil {
+			b.Fatal(err, admitted[0].Refused)
+		}
+	}
+	b.ReportMetric(float64(b.N*len(items))/b.Elapsed().Seconds(), "items/s")
+}

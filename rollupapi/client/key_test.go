@@ -7,6 +7,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering/keygen"
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
@@ -101,7 +102,9 @@ func TestProveSigned(t *testing.T) {
 		}
 	}
 	first := get(1)
+	relayed := chain.Block(t, dag.Block{Author: 0, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: get(2).Origins[1].Deal}}})
 	for name, change := range map[string]func(*client.EncryptionKey){
+		"in another's block": func(k *client.EncryptionKey) { k.Blocks[1] = relayed.Bytes() },
 		"no blocks":          func(k *client.EncryptionKey) { k.Blocks = nil },
 		"a block less":       func(k *client.EncryptionKey) { k.Blocks[3] = nil },
 		"another's block":    func(k *client.EncryptionKey) { k.Blocks[1] = k.Blocks[0] },
