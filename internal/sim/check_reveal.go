@@ -23,6 +23,8 @@ type reveals struct {
 	layouts  map[dag.CommitIndex]*layout
 	records  map[dag.CommitIndex]*reveal.Record
 	upTo     []dag.CommitIndex // per node: the newest record in this life
+	newest   []uint64          // per node: the newest key that it has announced in this life
+	shared   []int             // per node: shares in its blocks since its last start
 	lost     map[uint64]int    // honest validators without a share, by key
 	heard    map[uint64]bool   // keys that everybody acknowledged
 	opened   int
@@ -42,6 +44,7 @@ func newReveals(c *checker) *reveals {
 	return &reveals{
 		check: c, state: state, contents: make(map[crypto.Digest][]dag.Leg), layouts: make(map[dag.CommitIndex]*layout),
 		records: make(map[dag.CommitIndex]*reveal.Record), upTo: make([]dag.CommitIndex, w.scenario.Validators),
+		newest: make([]uint64, w.scenario.Validators), shared: make([]int, w.scenario.Validators),
 		lost: make(map[uint64]int), heard: make(map[uint64]bool),
 	}
 }
@@ -93,6 +96,7 @@ func (r *reveals) keyReady(node dag.Author, k *ordering.KeyReady) {
 		return
 	}
 	want := &r.keys[i]
+	r.newest[node] = max(r.newest[node], want.ID)
 	if k.Key.Public != want.Public || k.Key.From != want.From || !slices.Equal(k.Key.Shares, want.Shares) || !slices.Equal(k.Key.Dealers, want.Dealers) {
 		r.check.failf("key", node, "key %d is %x from commit %d here and %x from commit %d elsewhere", want.ID,
 			k.Key.Public[:2], k.Key.From, want.Public[:2], want.From)
@@ -106,7 +110,9 @@ func (r *reveals) keyReady(node dag.Author, k *ordering.KeyReady) {
 }
 
 // resumed notes up to which commit a node that starts has revealed.
-func (r *reveals) resumed(node dag.Author, revealed dag.CommitIndex) { r.upTo[node] = revealed }
+func (r *reveals) resumed(node dag.Author, revealed dag.CommitIndex) {
+	r.upTo[node], r.newest[node], r.shared[node] = revealed, 0, 0
+}
 
 // left looks at the shares in a block of an honest validator: each is for a commit that it has made, and for the
 // batch that the sequence has there.
@@ -118,6 +124,7 @@ func (r *reveals) left(b *dag.Verified) {
 		if m.Kind != ordering.KindShare {
 			continue
 		}
+		r.shared[b.Author()]++
 		i, ok := reveal.ShareCommit(m.Payload)
 		if head := r.check.heads[b.Author()]; !ok || i > head {
 			r.check.failf("early-share", b.Author(), "%v holds a share for commit %d, its author has made %d", b.Ref(), i, head)
@@ -169,6 +176,11 @@ func (r *reveals) unrevealed(n *node) string {
 	}
 	if r.target == 0 {
 		r.target = r.check.longest()
+	}
+	for _, k := range r.keys {
+		if k.From <= r.target && r.newest[n.self] < k.ID {
+			return sprintf("key %d serves from commit %d on and is not ready here", k.ID, k.From)
+		}
 	}
 	at := n.revealer.tracker.Revealed() + 1
 	if at > r.target {
