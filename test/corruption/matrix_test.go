@@ -130,14 +130,15 @@ type state struct {
 }
 
 // makeStates makes the three homes that are harmed: a young one, whose log reaches back to its
-// beginning; an old one, whose log was recycled; and an old one whose process was killed.
+// beginning; an old one, whose log was recycled; and an old one whose process was killed. In its second
+// life an old one goes through more than a segment, and gives up all but two of the first life's.
 func makeStates(t *testing.T, root string) []state {
 	t.Helper()
 	var out []state
 	for _, plan := range []struct {
 		name            string
 		layers, further int
-	}{{"young", 20, 0}, {"old", 105, 15}, {"killed", 105, 15}} {
+	}{{"young", 20, 0}, {"old", 120, 30}, {"killed", 120, 30}} {
 		dir := filepath.Join(root, plan.name)
 		w := newAuthor(t)
 		w.home(filepath.Join(dir, "made"))
