@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/crypto/seal"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 )
@@ -85,6 +87,34 @@ func TestOrderedShareIsNotOfferedAgain(t *testing.T) {
 	tracker.OfferAgain()
 	if len(tracker.Offers(1<<20)) != 0 || tracker.Settled() != c.Index-1 {
 		t.Errorf("offered again, or settled up to %d", tracker.Settled())
+	}
+}
+
+// TestShareIsForTheCommitsBatch restates how a batch is named: by the commit, the part and the ciphertexts.
+func TestShareIsForTheCommitsBatch(t *testing.T) {
+	w := newNetwork(t, 4)
+	tracker := w.tracker(0)
+	c := w.commit(w.plain("a"), w.good("x"), w.good("y"))
+	tracker.Commit(c)
+	var members []*seal.Ciphertext
+	for _, item := range c.Bodies[0].Block().Items[1:] {
+		sealed := item.Sealed()
+		verified, err := w.sealing[0].Verify(sealed.Associated(), sealed.Ciphertext)
+		if err != nil {
+			t.Fatal(err)
+		}
+		members = append(members, verified)
+	}
+	batch, err := seal.NewBatch(w.sealing[0], crypto.Hash("dunlin/seal-part/1", c.Digest[:], []byte{0, 0}), members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	share, err := seal.DecodeShare(tracker.Offers(1)[0].Payload[messageHeader:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if share.BatchID() != batch.ID() || share.KeyID() != w.keys[0].ID || share.Index() != 1 {
+		t.Errorf("the share is of batch %v, key %d, index %d", share.BatchID(), share.KeyID(), share.Index())
 	}
 }
 

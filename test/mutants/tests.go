@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // packages are whose tests must notice errors. Their windows are of full size.
-var packages = []string{"ordering", "dag"}
+var packages = []string{"ordering", "dag", "ordering/reveal", "ordering/keygen"}
 
 // testTimeout ends tests that an error has made endless.
 const testTimeout = "-test.timeout=120s"
@@ -33,15 +34,19 @@ func (h *hunt) buildTests() (*suites, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory: %w", err)
 	}
+	s := &suites{dir, root}
 	for _, p := range packages {
-		build := exec.Command("go", "test", "-c", "-tags", "mutants", "-o", filepath.Join(dir, p+".test"), "./"+p)
+		build := exec.Command("go", "test", "-c", "-tags", "mutants", "-o", s.binary(p), "./"+p)
 		build.Dir = root
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("build the tests of %s: %w\n%s", p, err, out)
 		}
 	}
-	return &suites{dir, root}, nil
+	return s, nil
 }
+
+// binary is where the tests of a package are.
+func (s *suites) binary(p string) string { return filepath.Join(s.dir, path.Base(p)+".test") }
 
 // runAll is the first test that notices each error, empty for none.
 func (s *suites) runAll(mutants []mutant.Mutant) []string {
@@ -64,7 +69,7 @@ var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 // run runs the tests with an error planted until one fails.
 func (s *suites) run(name mutant.Name) (string, error) {
 	for _, p := range packages {
-		test := exec.Command(filepath.Join(s.dir, p+".test"), "-test.short", "-test.failfast", "-rapid.nofailfile", testTimeout)
+		test := exec.Command(s.binary(p), "-test.short", "-test.failfast", "-rapid.nofailfile", testTimeout)
 		test.Dir = filepath.Join(s.root, p)
 		test.Env = append(os.Environ(), "DUNLIN_MUTANT="+string(name))
 		out, err := test.CombinedOutput()
