@@ -46,7 +46,7 @@ func (r *reveals) lay(c *ordering.Commit) {
 		if id, err := seal.KeyID(e.sealed.Ciphertext); err != nil {
 			e.verdict = reveal.CiphertextInvalid
 		} else if l.sealing != nil && id == l.key {
-			ciphertext, err := l.sealing.Verify(e.sealed.Associated(), e.sealed.Ciphertext)
+			ciphertext, err := reveal.Verify(l.sealing, &e.sealed)
 			if e.verdict = 0; err != nil {
 				e.verdict = reveal.CiphertextInvalid
 			} else {

@@ -54,7 +54,7 @@ func newCommit(c *ordering.Commit, k *key) *commit {
 		if id, err := seal.KeyID(sealed.Ciphertext); err != nil {
 			outcome.Verdict = CiphertextInvalid
 		} else if k != nil && id == k.ID {
-			ciphertext, err := k.public.Key().Verify(sealed.Associated(), sealed.Ciphertext)
+			ciphertext, err := Verify(k.public.Key(), &sealed)
 			if outcome.Verdict = CiphertextInvalid; err == nil {
 				outcome.Verdict = 0
 				valid, at = append(valid, ciphertext), append(at, len(out.outcomes))

@@ -17,7 +17,7 @@ type Verdict uint8
 // nothing.
 const (
 	Opened            Verdict = iota + 1 // its content is known to all
-	CiphertextInvalid                    // its proof does not hold: changed, or copied from another envelope
+	CiphertextInvalid                    // its proof or signature does not hold: changed, or copied from another envelope
 	KeyStale                             // sealed with a key that did not serve in its commit
 	DecryptFailed                        // 2f+1 verified shares open to nothing
 	ContentInvalid                       // what it held is not what its envelope named

@@ -77,7 +77,7 @@ func (c *Chain) open(t testing.TB, commit *ordering.Commit) *reveal.Record {
 		outcome := reveal.Outcome{Index: i, Verdict: reveal.CiphertextInvalid}
 		if id, err := seal.KeyID(s.Ciphertext); err == nil && id != record.Key {
 			outcome.Verdict = reveal.KeyStale
-		} else if ciphertext, err := serving.seal.Verify(s.Associated(), s.Ciphertext); err == nil {
+		} else if ciphertext, err := reveal.Verify(serving.seal, &s); err == nil {
 			batch, members = append(batch, ciphertext), append(members, len(record.Outcomes))
 		}
 		record.Outcomes = append(record.Outcomes, outcome)

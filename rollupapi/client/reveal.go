@@ -49,7 +49,7 @@ func (k *EncryptionKey) VerifyReveal(item *Item) error {
 	if item.Verdict == reveal.KeyStale {
 		return nil
 	}
-	_, bad := k.key.Verify(sealed.Associated(), sealed.Ciphertext)
+	_, bad := reveal.Verify(k.key, &sealed)
 	if (bad != nil) != (item.Verdict == reveal.CiphertextInvalid) {
 		return fmt.Errorf("%w: verdict %s, and the proof of the ciphertext says %v", ErrReveal, item.Verdict, bad)
 	}
