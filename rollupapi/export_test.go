@@ -14,6 +14,7 @@ const (
 	MaxRangeItems      = maxRangeItems
 	MaxRangeCommits    = maxRangeCommits
 	MaxRangeOpened     = maxRangeOpened
+	MaxOriginBytes     = maxOriginBytes
 	MaxSubmitSealed    = maxSubmitSealed
 	MaxNamespaces      = maxNamespaces
 	MaxStreams         = defaultStreams

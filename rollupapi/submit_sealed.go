@@ -68,7 +68,7 @@ func verdictState(v reveal.Verdict) (pb.State, *Refusal) {
 	case reveal.Opened:
 		return pb.State_STATE_REVEALED, nil
 	case reveal.CiphertextInvalid:
-		return failed, refuse(ReasonCiphertextInvalid, "the proof of the ciphertext does not hold: it was changed, or made for another envelope")
+		return failed, refuse(ReasonCiphertextInvalid, "the proof of the ciphertext or the signature of its sender does not hold: it was changed, or made for another envelope")
 	case reveal.KeyStale:
 		return failed, refuse(ReasonEpochKeyStale, "the key was replaced before the item was committed: get the encryption key again, seal and submit anew")
 	case reveal.DecryptFailed:

@@ -211,7 +211,7 @@ type Verdict int32
 const (
 	Verdict_VERDICT_UNSPECIFIED        Verdict = 0 // not sealed, or not opened yet
 	Verdict_VERDICT_OPENED             Verdict = 1
-	Verdict_VERDICT_CIPHERTEXT_INVALID Verdict = 2 // its proof does not hold: changed, or copied from another envelope
+	Verdict_VERDICT_CIPHERTEXT_INVALID Verdict = 2 // its proof or signature does not hold: changed, or copied from another envelope
 	Verdict_VERDICT_KEY_STALE          Verdict = 3 // sealed with a key that did not serve in its commit
 	Verdict_VERDICT_DECRYPT_FAILED     Verdict = 4 // enough verified shares open it to nothing
 	Verdict_VERDICT_CONTENT_INVALID    Verdict = 5 // what it held is not what its envelope named
