@@ -38,13 +38,23 @@ func (n *node) admitGossip(raw []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), admitPatience)
 	defer cancel()
 	_, err := n.admission.Encoded(ctx, n.store.Head().Index, raw)
-	var refusal *rollupapi.Refusal
-	blameless := errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &refusal) && (refusal.Reason == rollupapi.ReasonExpired || refusal.Reason == rollupapi.ReasonTooFarAhead)
-	if blameless {
+	if blameless(err) {
 		return fmt.Errorf("%w: %w", p2p.ErrNotNow, err)
 	}
 	return err
+}
+
+// blameless reports whether a refusal hangs on how far this node has come.
+func blameless(err error) bool {
+	var refusal *rollupapi.Refusal
+	if !errors.As(err, &refusal) {
+		return errors.Is(err, context.DeadlineExceeded)
+	}
+	switch refusal.Reason {
+	case rollupapi.ReasonExpired, rollupapi.ReasonTooFarAhead, rollupapi.ReasonSealingNotReady, rollupapi.ReasonEpochKeyStale:
+		return true
+	}
+	return false
 }
 
 // held is an item whose turn has not come.
