@@ -36,7 +36,8 @@ type copier struct {
 	done  chan struct{}
 
 	logID   [logIDSize]byte
-	highest dag.Round // own round that Badger was told of
+	own     dag.Round // the newest that was copied
+	highest dag.Round // of these, the newest that Badger was told to be on disk in the log
 	stored  dag.CommitIndex
 	pruner  *pruner
 }
@@ -204,14 +205,17 @@ func (c *copier) write(taken []queued) error {
 	return nil
 }
 
-// setHighest notes how far the log's own blocks went, so that a log that has lost its end does not
-// pass for whole.
+// setHighest notes how far the own blocks went that the log has on disk, so that a log that has lost its
+// end does not pass for whole. Badger may have one before the log has synced it: a power cut may take
+// that one from the log.
 func (c *copier) setHighest(w *batch, own dag.Round) error {
-	if own <= c.highest {
+	c.own = max(c.own, own)
+	durable := min(c.own, dag.Round(c.store.logged.Load()))
+	if durable <= c.highest {
 		return nil
 	}
-	c.highest = own
-	return w.set([]byte{prefixHighest}, c.logID[:], binary.BigEndian.AppendUint64(nil, uint64(own)))
+	c.highest = durable
+	return w.set([]byte{prefixHighest}, c.logID[:], binary.BigEndian.AppendUint64(nil, uint64(durable)))
 }
 
 func (c *copier) sync() bool {

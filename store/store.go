@@ -126,6 +126,7 @@ type Store struct {
 	copied  uint64                            // blocks appended since open that Badger has taken; the copier's
 	beyond  map[dag.CommitIndex]dag.CommitRef // commits that Badger holds behind a gap
 	spoken  atomic.Uint64                     // the newest own round that is durable
+	logged  atomic.Uint64                     // the newest own round that this life has synced in the log
 
 	failure failure
 	life    sync.RWMutex // held for reading while Badger is read, for writing to close it
@@ -194,6 +195,7 @@ func (s *Store) Sync() error {
 		return s.failure.fail(err)
 	}
 	s.spoken.Store(max(s.spoken.Load(), uint64(s.log.own)))
+	s.logged.Store(uint64(s.log.own))
 	return nil
 }
 
