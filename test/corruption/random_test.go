@@ -1,0 +1,76 @@
+package corruption
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// defaultRandom is how many random harms are tried unless DUNLIN_RANDOM_HARMS says otherwise.
+const defaultRandom = 20
+
+// TestRandomHarm harms a random file of a home's data at a random offset: cut off, flipped, zeroed. Whatever
+// comes of it is one of the outcomes of the table; no answer is wrong and nothing panics.
+func TestRandomHarm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens many databases")
+	}
+	times, seed := int(number(t, "DUNLIN_RANDOM_HARMS", defaultRandom)), number(t, "DUNLIN_SEED", uint64(time.Now().UnixNano()))
+	t.Logf("DUNLIN_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	states := makeStates(t, directory(t))
+	outcomes := make(map[string]int)
+	for range times {
+		st := states[random.IntN(len(states))]
+		home, work := filepath.Join(st.dir, "home"), filepath.Join(st.dir, "harmed")
+		found, err := filepath.Glob(filepath.Join(home, "data", "*", "*"))
+		check(t, err)
+		target := found[random.IntN(len(found))]
+		size := used(t, target, st.newest)
+		if size == 0 {
+			continue
+		}
+		check(t, duplicate(home, work))
+		what := harmAtRandom(t, random, filepath.Join(work, target[len(home):]), size)
+		outcome, out := child(st.dir)
+		if outcome == "" {
+			t.Errorf("%s, %s of %d bytes, %s:\n%s", st.name, target[len(home):], size, what, out)
+		}
+		outcomes[outcome]++
+		check(t, os.RemoveAll(work))
+	}
+	t.Log(strings.TrimPrefix(fmt.Sprint(outcomes), "map"))
+}
+
+func harmAtRandom(t *testing.T, random *rand.Rand, path string, size int64) string {
+	t.Helper()
+	at := random.Int64N(size)
+	switch random.IntN(3) {
+	case 0:
+		check(t, os.Truncate(path, at))
+		return fmt.Sprintf("cut off at %d", at)
+	case 1:
+		check(t, flip(path, at))
+		return fmt.Sprintf("flipped at %d", at)
+	}
+	length := min(size-at, 1+random.Int64N(8192))
+	check(t, overwrite(path, at, make([]byte, length)))
+	return fmt.Sprintf("%d zeros at %d", length, at)
+}
+
+// number reads an environment variable.
+func number(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	check(t, err)
+	return n
+}
