@@ -44,9 +44,11 @@ type revealer struct {
 	inbox   chan revealWork
 	mu      sync.Mutex
 	tracker *reveal.Tracker
+	bell    *bell
+
+	known   sync.Mutex // over what follows: every submission asks for the keys and must not wait for a step
 	keys    []keygen.Key
 	origins map[uint64][]keygen.Origin
-	bell    *bell
 
 	begun  bool                                 // the loop's: whether it has handed over anything
 	ahead  map[dag.CommitIndex]*ordering.Commit // handed in before their turn
@@ -149,11 +151,7 @@ func (r *revealer) take(w revealWork) error {
 		if err := r.tracker.AddKey(k.Key, k.Share); err != nil {
 			return err
 		}
-		if last := len(r.keys) - 1; last >= 0 {
-			r.keys[last].Until = k.Key.From - 1
-		}
-		r.keys = append(r.keys, k.Key)
-		r.origins[k.Key.ID] = k.Origins
+		r.know(k)
 		if k.Lost != nil {
 			r.node.log.Error("share_of_sealing_key_lost", "key", k.Key.ID, "err", k.Lost, "next", "nothing to do: a complaint against the cheating dealer is on its way, and a new key follows")
 		} else {
@@ -174,6 +172,17 @@ func (r *revealer) take(w revealWork) error {
 		}
 	}
 	return nil
+}
+
+// know makes a key known to the API.
+func (r *revealer) know(k *ordering.KeyReady) {
+	r.known.Lock()
+	defer r.known.Unlock()
+	if last := len(r.keys) - 1; last >= 0 {
+		r.keys[last].Until = k.Key.From - 1
+	}
+	r.keys = append(r.keys, k.Key)
+	r.origins[k.Key.ID] = k.Origins
 }
 
 // commits gives the tracker all commits whose turn it is: handed in, or up to stored read from the store.

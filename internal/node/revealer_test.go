@@ -186,3 +186,23 @@ func TestNothingIsRevealedBeforeItIsWritten(t *testing.T) {
 		t.Error("no commit")
 	}
 }
+
+// Whoever submits asks for the key, and is not held up by what the revealer does meanwhile.
+func TestKeysAreKnownToABusyNode(t *testing.T) {
+	a := newAlone(t)
+	for range 100 {
+		if a.step(); a.key != nil {
+			break
+		}
+	}
+	a.reveal()
+	a.revealer.mu.Lock() // a step goes on
+	defer a.revealer.mu.Unlock()
+	keys := a.SealingKeys()
+	if len(keys) != 1 || keys[0].ID != a.key.ID() {
+		t.Fatalf("keys %+v", keys)
+	}
+	if origins, err := a.SealingOrigins(keys[0].ID); err != nil || len(origins) != 1 {
+		t.Errorf("origins %v: %v", origins, err)
+	}
+}

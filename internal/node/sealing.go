@@ -16,15 +16,15 @@ func (n *node) SealingStatus() keygen.Status { return n.loop.status.Load().Keyge
 
 // SealingKeys is the keys that are ready, oldest first; the last one serves.
 func (n *node) SealingKeys() []keygen.Key {
-	n.revealer.mu.Lock()
-	defer n.revealer.mu.Unlock()
+	n.revealer.known.Lock()
+	defer n.revealer.known.Unlock()
 	return slices.Clone(n.revealer.keys)
 }
 
 // SealingOrigins is the deals in the log that a key is made of.
 func (n *node) SealingOrigins(id uint64) ([]keygen.Origin, error) {
-	n.revealer.mu.Lock()
-	defer n.revealer.mu.Unlock()
+	n.revealer.known.Lock()
+	defer n.revealer.known.Unlock()
 	origins, found := n.revealer.origins[id]
 	if !found {
 		return nil, fmt.Errorf("origins of sealing key %d: %w", id, keygen.ErrNoKey)
