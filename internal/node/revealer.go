@@ -70,6 +70,7 @@ func newRevealer(n *node) *revealer {
 // and the first Ready can make it wait: without its key a commit would be taken for one that nobody can
 // open. The rest is found in the store again.
 func (r *revealer) hand(ctx context.Context, ready *ordering.Ready) {
+	r.shareEarly(ready)
 	w := revealWork{keys: ready.Keys, commits: ready.Commits, shares: ready.Shares}
 	switch {
 	case len(w.keys) > 0 || !r.begun:
