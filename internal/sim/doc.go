@@ -3,6 +3,10 @@
 // or vanish, clocks that jump, and up to f adversaries that sign what they like. After every step it
 // checks what must hold.
 //
+// Some networks have sealing: they make a key, clients seal with it, and every node runs a tracker of
+// package reveal beside its engine, with real cryptography. Clients never submit what they sealed in any
+// other form, so that the checks know what must come out.
+//
 // One seed determines everything, bit for bit, on every machine and for every GOMAXPROCS: a run
 // is single-threaded, and every link, fault, adversary and the load draw from a random stream of their
 // own, so that leaving one fault out does not change what the others do. A Scenario is a seed made
