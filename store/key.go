@@ -19,7 +19,7 @@ import (
 //	t | first commit 8 | bucket 1    -> its entries | crc32c
 //	m                                -> whose store this is | crc32c
 //	v | commit 8                     -> what its sealed items came to | crc32c
-//	w                                -> the newest commit up to which all are revealed, 8 | crc32c
+//	w                                -> up to which commit all are revealed, 8, and settled, 8 | crc32c
 //	e                                -> the oldest commit kept, 8 | crc32c
 //	s | span 8                       -> bytes of the span's commits, 8 | crc32c
 //	h                                -> log id 16, highest own round that log gave | crc32c

@@ -19,12 +19,14 @@ type reveals struct {
 	order    []dag.CommitIndex // of records, ascending
 	stored   dag.CommitIndex   // Badger has those up to it
 	revealed dag.CommitIndex
+	settled  dag.CommitIndex
 }
 
 // revealEntry is reveals on their way to Badger.
 type revealEntry struct {
 	records  []*reveal.Record
 	revealed dag.CommitIndex
+	settled  dag.CommitIndex
 }
 
 func (e *revealEntry) cost() int {
@@ -45,34 +47,35 @@ func loadReveals(b *badgerCopy, head dag.CommitIndex) (*reveals, error) {
 	if err != nil {
 		return nil, err
 	}
-	if found && len(raw) == 8 {
+	if found && len(raw) == 16 {
 		r.revealed = min(dag.CommitIndex(binary.BigEndian.Uint64(raw)), head)
+		r.settled = min(dag.CommitIndex(binary.BigEndian.Uint64(raw[8:])), r.revealed)
 		r.stored = r.revealed
 	}
 	return r, nil
 }
 
-// PutReveals notes that all commits up to revealed are revealed, and keeps the records of those of them
-// that held sealed items, in order. They are readable at once. They are not synced: a node makes
+// PutReveals notes that all commits up to revealed are revealed, and up to settled no own share is owed to
+// others, and keeps the records of those that held sealed items, in order. They are readable at once. They are not synced: a node makes
 // lost ones again from the shares in blocks. One goroutine calls it, any but that of Append. It blocks
 // while the copier is too far behind. Errors wrap ErrFatal, or are ErrClosed.
-func (s *Store) PutReveals(records []*reveal.Record, revealed dag.CommitIndex) error {
+func (s *Store) PutReveals(records []*reveal.Record, revealed, settled dag.CommitIndex) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	s.reveals.add(records, revealed)
-	e := &revealEntry{records: records, revealed: revealed}
+	e := &revealEntry{records: records, revealed: revealed, settled: settled}
+	s.reveals.add(e)
 	return s.copier.put(queued{reveals: e, size: e.cost()})
 }
 
-func (r *reveals) add(records []*reveal.Record, revealed dag.CommitIndex) {
+func (r *reveals) add(e *revealEntry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, record := range records {
+	for _, record := range e.records {
 		r.records[record.Commit.Index] = record
 		r.order = append(r.order, record.Commit.Index)
 	}
-	r.revealed = max(r.revealed, revealed)
+	r.revealed, r.settled = max(r.revealed, e.revealed), max(r.settled, e.settled)
 }
 
 // kept tells the memory that Badger has the reveals up to i.
@@ -93,6 +96,14 @@ func (s *Store) Revealed() dag.CommitIndex {
 	s.reveals.mu.Lock()
 	defer s.reveals.mu.Unlock()
 	return min(s.reveals.revealed, head.Index)
+}
+
+// Settled is the newest commit up to which all are revealed and no own share is owed: where a node goes on
+// sharing after a restart.
+func (s *Store) Settled() dag.CommitIndex {
+	s.reveals.mu.Lock()
+	defer s.reveals.mu.Unlock()
+	return s.reveals.settled
 }
 
 // Reveal gives what the sealed items of a revealed commit came to; false where the commit held none or
@@ -127,5 +138,6 @@ func setReveals(w *batch, e *revealEntry) error {
 			return err
 		}
 	}
-	return w.set([]byte{prefixRevealed}, binary.BigEndian.AppendUint64(nil, uint64(e.revealed)))
+	reach := binary.BigEndian.AppendUint64(nil, uint64(e.revealed))
+	return w.set([]byte{prefixRevealed}, binary.BigEndian.AppendUint64(reach, uint64(e.settled)))
 }

@@ -27,7 +27,7 @@ type loop struct {
 	out    chan<- ordering.Ready
 	status atomic.Pointer[ordering.Status]
 	twin   *twin
-	hand   func(context.Context, *ordering.Ready) // sees every Ready before the writer; nil for nobody
+	hand   func(*ordering.Ready) // sees every Ready before the writer, and does not wait; nil for nobody
 }
 
 func newLoop(e *ordering.Engine, out chan<- ordering.Ready, start time.Time, t *twin) *loop {
@@ -83,7 +83,7 @@ func (l *loop) run(ctx context.Context, network <-chan ordering.Event) error {
 			return fmt.Errorf("order: %w; stop all nodes and compare their commit digests before going on", ready.Fault)
 		}
 		if l.hand != nil {
-			l.hand(ctx, &ready)
+			l.hand(&ready)
 		}
 		if hasWork(&ready) {
 			select {

@@ -68,7 +68,7 @@ func (a *alone) ready() ordering.Ready {
 	a.now += time.Second
 	a.engine.Step(ordering.Tick{Now: a.now, Wall: uint64(a.now.Milliseconds())})
 	ready := a.engine.Ready()
-	a.revealer.hand(a.t.Context(), &ready)
+	a.revealer.hand(&ready)
 	return ready
 }
 

@@ -22,6 +22,7 @@ type commit struct {
 	outcomes []Outcome
 	members  []*dag.Sealed // beside outcomes: what is sealed, nil once there is a verdict
 	parts    []*part
+	bytes    int // of the blocks that it keeps in memory
 }
 
 // part is one batch of it.
@@ -64,6 +65,9 @@ func newCommit(c *ordering.Commit, k *key) *commit {
 	}
 	if len(out.outcomes) == 0 {
 		return nil
+	}
+	for _, b := range c.Bodies {
+		out.bytes += len(b.Bytes())
 	}
 	for first := 0; first < len(valid); first += MaxPart {
 		end := min(first+MaxPart, len(valid))

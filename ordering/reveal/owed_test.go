@@ -130,7 +130,24 @@ func TestOwedIsBounded(t *testing.T) {
 		tracker.open = append(tracker.open, &next)
 	}
 	tracker.Work()
-	if len(tracker.owed) != maxOwed || tracker.Settled() != c.ref.Index+5-1 {
+	if len(tracker.owed) != maxOwed || tracker.Settled() != c.ref.Index-1 {
 		t.Errorf("%d commits are owed, settled up to %d", len(tracker.owed), tracker.Settled())
+	}
+	if _, ok := tracker.Recall(); ok {
+		t.Error("recalled while there is no room")
+	}
+	tracker.owed = tracker.owed[maxOwed-100:] // as if they had been ordered
+	again := w.commit(w.good("y"))
+	for i := c.ref.Index + 4; i >= c.ref.Index; i-- {
+		at, ok := tracker.Recall()
+		if !ok || at != i {
+			t.Fatalf("recalled %d, %v, want %d", at, ok, i)
+		}
+		whole := *again
+		whole.Index = at
+		tracker.Owe(&whole)
+	}
+	if _, ok := tracker.Recall(); ok || len(tracker.owed) != 105 || tracker.Settled() != c.ref.Index-1 {
+		t.Errorf("%d are owed, settled up to %d", len(tracker.owed), tracker.Settled())
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/dunlin-network/dunlin/ordering/keygen"
 )
 
-// maxOwed is how many revealed commits may wait for the own share to be ordered. A validator that makes no
-// blocks for so long is no longer needed for the oldest.
+// maxOwed is how many revealed commits are kept for the own share to be ordered. Of older ones only the
+// index is: a validator that makes no blocks for so long gets them from its host again, see Recall.
 const maxOwed = 1024
 
 // Tracker reveals the commits of one node, in order. It is not safe for concurrent use.
@@ -24,10 +24,11 @@ const maxOwed = 1024
 // share and 0.1 to 0.5 ms to open it, on one core.
 type Tracker struct {
 	committee *dag.Committee
-	self      dag.Author // or ordering.Observer
-	keys      []*key     // oldest first
-	open      []*commit  // commits with sealed items that are not revealed, in order
-	owed      []*commit  // revealed ones that wait for the own share to be ordered, in order
+	self      dag.Author        // or ordering.Observer
+	keys      []*key            // oldest first
+	open      []*commit         // commits with sealed items that are not revealed, in order
+	owed      []*commit         // revealed ones that wait for the own share to be ordered, in order
+	dropped   []dag.CommitIndex // older ones that wait for it, and had to make room, in order
 	head      dag.CommitIndex
 	early     map[dag.CommitIndex][]message
 	byAuthor  []int // bytes in early
@@ -200,7 +201,35 @@ func (t *Tracker) Work() {
 		t.open = t.open[1:]
 	}
 	if more := len(t.owed) - maxOwed; more > 0 {
+		for _, c := range t.owed[:more] {
+			t.dropped = append(t.dropped, c.ref.Index)
+		}
 		t.owed = slices.Delete(t.owed, 0, more)
+	}
+}
+
+// Recall names the newest commit that had to make room, once there is room again: give it to Owe. ok is
+// false for none.
+func (t *Tracker) Recall() (i dag.CommitIndex, ok bool) {
+	if len(t.dropped) == 0 || len(t.owed) > maxOwed/2 {
+		return 0, false
+	}
+	return t.dropped[len(t.dropped)-1], true
+}
+
+// Owe takes the commit that Recall named, with its bodies; nil if it is no longer to be had. It panics on
+// another one.
+func (t *Tracker) Owe(c *ordering.Commit) {
+	last := len(t.dropped) - 1
+	if c != nil && c.Index != t.dropped[last] {
+		panic(fmt.Sprintf("reveal: commit %d instead of %d", c.Index, t.dropped[last]))
+	}
+	t.dropped = t.dropped[:last]
+	if c == nil {
+		return
+	}
+	if again := newCommit(c, t.serving(c.Index)); again != nil && again.owes() {
+		t.owed = slices.Insert(t.owed, 0, again)
 	}
 }
 
@@ -235,7 +264,10 @@ func (t *Tracker) said(m message) {
 // Settled is the newest commit up to which everything is revealed and no share is owed: where a tracker
 // begins after a restart. What is revealed between it and Revealed is handed out again then, the same.
 func (t *Tracker) Settled() dag.CommitIndex {
-	if len(t.owed) > 0 {
+	switch {
+	case len(t.dropped) > 0:
+		return t.dropped[0] - 1
+	case len(t.owed) > 0:
 		return t.owed[0].ref.Index - 1
 	}
 	return t.Revealed()
@@ -261,6 +293,21 @@ func (t *Tracker) Head() dag.CommitIndex { return t.head }
 
 // Open is how many commits are not revealed.
 func (t *Tracker) Open() int { return len(t.open) }
+
+// Bytes is about how much memory the commits take that are not revealed.
+func (t *Tracker) Bytes() int {
+	bytes := 0
+	for _, c := range t.open {
+		bytes += c.bytes + len(c.outcomes)*(itemCost+itemShareCost*t.committee.Size())
+	}
+	return bytes
+}
+
+// What an unrevealed item takes in memory, in bytes: for itself, and for each validator's share.
+const (
+	itemCost      = 2 << 10
+	itemShareCost = 200
+)
 
 // Oldest is the oldest commit that is not revealed, and its round.
 func (t *Tracker) Oldest() (index dag.CommitIndex, round dag.Round, ok bool) {
