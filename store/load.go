@@ -180,7 +180,7 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 	s.spoken.Store(uint64(roundOf(l.recovery.OwnLast)))
 	s.recent.restore(l.loaded)
 	s.copier = newCopier(s)
-	s.copier.pruner = l.pruner
+	s.copier.pruner, l.pruner.over = l.pruner, s.reveals.over
 	return s, nil
 }
 

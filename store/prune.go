@@ -35,12 +35,13 @@ type pruner struct {
 	badger   *badgerCopy
 	keep     Retention
 	least    dag.CommitIndex
-	sizes    map[uint64]int64 // bytes of the commits of each span
-	total    int64            // of sizes
-	earliest dag.CommitIndex  // the oldest commit kept
-	floor    dag.Round        // blocks of rounds below are removed
-	keygen   dag.CommitIndex  // a commit that stays although it is older; 0 for none
-	freed    int64            // bytes removed since space was last given back
+	over     func() dag.CommitIndex // up to where nothing is left to do with commits
+	sizes    map[uint64]int64       // bytes of the commits of each span
+	total    int64                  // of sizes
+	earliest dag.CommitIndex        // the oldest commit kept
+	floor    dag.Round              // blocks of rounds below are removed
+	keygen   dag.CommitIndex        // a commit that stays although it is older; 0 for none
+	freed    int64                  // bytes removed since space was last given back
 }
 
 func spanOf(i dag.CommitIndex) uint64 { return uint64(i-1) / pruneSpan }
@@ -100,7 +101,7 @@ func (p *pruner) goal(head dag.CommitIndex) dag.CommitIndex {
 			goal = max(goal, dag.CommitIndex(span+1)*pruneSpan+1)
 		}
 	}
-	goal = min(goal, most)
+	goal = min(goal, most, p.over()+1)
 	return max(p.earliest, (goal-1)/pruneSpan*pruneSpan+1)
 }
 

@@ -14,19 +14,22 @@ import (
 func TestRetention(t *testing.T) {
 	for name, test := range map[string]struct {
 		keep        Retention
+		settled     dag.CommitIndex
 		least, most dag.CommitIndex // commits kept of 1200
 	}{
-		"archive":            {Retention{}, 1200, 1200},
-		"commits":            {Retention{Commits: 700}, 700, 700 + pruneSpan},
-		"fewer than allowed": {Retention{Commits: 5}, 400, 400 + pruneSpan},
-		"bytes":              {Retention{Bytes: 1 << 20}, 400, 900},
-		"more than there is": {Retention{Commits: 5000, Bytes: 1 << 40}, 1200, 1200},
+		"archive":            {Retention{}, 5000, 1200, 1200},
+		"commits":            {Retention{Commits: 700}, 5000, 700, 700 + pruneSpan},
+		"fewer than allowed": {Retention{Commits: 5}, 5000, 400, 400 + pruneSpan},
+		"bytes":              {Retention{Bytes: 1 << 20}, 5000, 400, 900},
+		"not settled yet":    {Retention{Commits: 700}, 300, 900, 1200},
+		"more than there is": {Retention{Commits: 5000, Bytes: 1 << 40}, 5000, 1200, 1200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newNetwork(t)
 			o := w.options(t.TempDir() + "/data")
 			o.Retention, o.leastKept, o.runs = test.keep, 400, runLimits{ids: 1000, commits: 300}
 			s, _ := w.create(o)
+			s.settle(test.settled)
 			_, commits := w.feed(s, 1200, 1, 300)
 			copied(t, s)
 			check(t, s.Close())
@@ -43,6 +46,14 @@ func TestRetention(t *testing.T) {
 			w.feed(s, 20, 1, 300)
 		})
 	}
+}
+
+// settle says that nothing is left to do with the commits up to i.
+func (s *Store) settle(i dag.CommitIndex) {
+	s.reveals.kept(i)
+	s.reveals.mu.Lock()
+	defer s.reveals.mu.Unlock()
+	s.reveals.settled = i
 }
 
 // checkPruned reads every commit, those that are gone too.
@@ -107,6 +118,7 @@ func TestSpaceIsGivenBack(t *testing.T) {
 	o := w.options(t.TempDir() + "/data")
 	o.Retention, o.leastKept = Retention{Commits: 400}, 300
 	s, _ := w.create(o)
+	s.settle(5000)
 	w.feed(s, 1800, 1, 120_000) // 860 MB, of which 660 commits at most are kept
 	copied(t, s)
 	check(t, s.Close())

@@ -44,6 +44,14 @@ func (x *txIndex) beginAt(earliest dag.CommitIndex) {
 	}
 }
 
+// over is up to where commits are revealed, the reveals in Badger, and no share is owed: later ones are
+// still needed.
+func (r *reveals) over() dag.CommitIndex {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return min(r.stored, r.settled)
+}
+
 // prune removes what the retention no longer keeps: first from what readers are told, then from Badger.
 func (c *copier) prune() error {
 	pruned, err := c.pruner.prune(c.stored, c.store.prunedTo)
