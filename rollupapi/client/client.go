@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/dunlin-network/dunlin/dag"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
 )
@@ -35,6 +37,7 @@ type Client struct {
 	endpoints []*endpoint
 	current   atomic.Uint32                 // index of the endpoint that is used now, modulo their number
 	key       atomic.Pointer[EncryptionKey] // that serves, as far as is known; nil for not asked yet
+	trust     *trust
 	web       *http.Client
 	transport *http.Transport
 }
@@ -47,18 +50,31 @@ type endpoint struct {
 	read    dunlinv1connect.ReadClient
 }
 
-// New returns a client of the nodes at the endpoints, such as http://127.0.0.1:8645 or just
-// 127.0.0.1:8645. It does not connect yet.
+// Config is what a client stands on.
+type Config struct {
+	Endpoints []string // of one node's API at least, such as http://127.0.0.1:8645 or just 127.0.0.1:8645
+	// Committee is that of the network's genesis file. With it no key is sealed with before its deals are
+	// proven to be signed by these validators; without it a node that lies about the key can read along.
+	Committee *dag.Committee
+	Logger    *slog.Logger // nil for slog.Default
+}
+
+// New is NewFrom with endpoints alone: the client takes nodes at their word.
 func New(endpoints ...string) (*Client, error) {
-	if len(endpoints) == 0 {
+	return NewFrom(Config{Endpoints: endpoints})
+}
+
+// NewFrom returns a client as the config says. It does not connect yet.
+func NewFrom(config Config) (*Client, error) {
+	if len(config.Endpoints) == 0 {
 		return nil, errors.New("no endpoint: give the URL of at least one node's API")
 	}
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleTimeout,
 		DisableCompression: true, ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, ForceAttemptHTTP2: true,
 	}
-	c := &Client{transport: transport, web: &http.Client{Transport: transport}}
-	for _, text := range endpoints {
+	c := &Client{transport: transport, web: &http.Client{Transport: transport}, trust: newTrust(&config)}
+	for _, text := range config.Endpoints {
 		base, err := baseURL(text)
 		if err != nil {
 			transport.CloseIdleConnections()

@@ -38,44 +38,71 @@ func (k *EncryptionKey) Network() crypto.Digest { return k.key.Network() }
 func (k *EncryptionKey) Bytes() []byte { return k.key.Bytes() }
 
 // EncryptionKey is the key that serves. It is kept until a node says that it is stale; the first call asks
-// a node. Before the network has a key the error is an *Error with reason SEALING_NOT_READY, which is
-// retryable and says how far the key is.
+// a node. A client with a committee proves it first, as ProveSigned does, once per key; where no node's
+// answer holds the error wraps ErrOrigin. Before the network has a key the error is an *Error with reason
+// SEALING_NOT_READY, which is retryable and says how far the key is.
 func (c *Client) EncryptionKey(ctx context.Context) (*EncryptionKey, error) {
 	if k := c.key.Load(); k != nil {
 		return k, nil
 	}
-	k, err := c.askKey(ctx, &pb.GetEncryptionKeyRequest{})
+	k, err := c.askKey(ctx, 0)
 	if err == nil {
 		c.key.Store(k)
 	}
 	return k, err
 }
 
-// KeyByID is a key by its id, also one that no longer serves. Each call asks a node.
+// KeyByID is a key by its id, also one that no longer serves, 0 for the one that serves. Each call asks a
+// node; a client with a committee proves what it answers as EncryptionKey does.
 func (c *Client) KeyByID(ctx context.Context, id uint64) (*EncryptionKey, error) {
-	return c.askKey(ctx, &pb.GetEncryptionKeyRequest{KeyId: id})
+	return c.askKey(ctx, id)
 }
 
-// KeyWithDeals is KeyByID with the deals and blocks that Prove and ProveSigned need, 0 for the key that serves.
+// KeyWithDeals is KeyByID with the deals and blocks that Prove and ProveSigned need. It proves nothing itself.
 func (c *Client) KeyWithDeals(ctx context.Context, id uint64) (*EncryptionKey, error) {
-	return c.askKey(ctx, &pb.GetEncryptionKeyRequest{KeyId: id, WithDeals: true, WithBlocks: true})
+	var k *EncryptionKey
+	err := c.try(ctx, func(e *endpoint) (err error) {
+		k, err = e.askKey(ctx, withOrigin(id))
+		return err
+	})
+	return k, err
 }
 
 // stale forgets a key that no longer serves.
 func (c *Client) stale(k *EncryptionKey) { c.key.CompareAndSwap(k, nil) }
 
-func (c *Client) askKey(ctx context.Context, ask *pb.GetEncryptionKeyRequest) (*EncryptionKey, error) {
-	var m *pb.GetEncryptionKeyResponse
+// askKey asks one node after the other for a key until one gives one that may be used.
+func (c *Client) askKey(ctx context.Context, id uint64) (*EncryptionKey, error) {
+	var k *EncryptionKey
 	err := c.try(ctx, func(e *endpoint) (err error) {
-		m, err = e.ingress.GetEncryptionKey(ctx, ask)
+		if k, err = e.askKey(ctx, &pb.GetEncryptionKeyRequest{KeyId: id}); err == nil && c.trust.committee != nil {
+			k, err = c.trust.check(ctx, e, k)
+		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask for encryption key: %w", err)
+		return nil, err
+	}
+	return k, nil
+}
+
+// withOrigin asks for a key with all that proves it.
+func withOrigin(id uint64) *pb.GetEncryptionKeyRequest {
+	return &pb.GetEncryptionKeyRequest{KeyId: id, WithDeals: true, WithBlocks: true}
+}
+
+// askKey asks this node for a key and reads the answer, whatever it is worth.
+func (e *endpoint) askKey(ctx context.Context, ask *pb.GetEncryptionKeyRequest) (*EncryptionKey, error) {
+	m, err := e.ingress.GetEncryptionKey(ctx, ask)
+	if err != nil {
+		return nil, fmt.Errorf("ask for encryption key: %w", asError(err))
 	}
 	k, err := newEncryptionKey(m.GetKey())
 	if err != nil {
 		return nil, fmt.Errorf("read encryption key: %w", err)
+	}
+	if id := ask.GetKeyId(); id != 0 && k.ID != id {
+		return nil, fmt.Errorf("ask for encryption key %d: the node answers with key %d", id, k.ID)
 	}
 	return k, nil
 }

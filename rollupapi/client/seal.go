@@ -85,8 +85,9 @@ func (c *Client) SubmitSealed(ctx context.Context, s SealedSubmission) ([]Result
 // SealAndSubmit seals p and sends it until it has come as far as wait says or is refused for good. What is
 // refused for now it sends again; what was sealed with a key that no longer serves it seals anew,
 // also where it was committed: there it counts for nothing. Without p.ValidUntil it takes half the
-// window from now. The error is the refusal, or ctx's with the last refusal, or as Seal's; the
-// result is then how far it had come.
+// window from now. The error is the refusal, or ctx's with the last refusal, or as Seal's, or wraps ErrOrigin
+// where the client has a committee and the key is not that committee's; the result is then how far it had
+// come. A client without a committee logs once that it takes the key on the node's word.
 func (c *Client) SealAndSubmit(ctx context.Context, p Plain, wait Wait) (Result, error) {
 	if wait < 0 || int(wait) >= len(waits) {
 		return Result{}, fmt.Errorf("seal and submit: there is no wait %d", wait)
@@ -107,6 +108,8 @@ func (c *Client) SealAndSubmit(ctx context.Context, p Plain, wait Wait) (Result,
 			return result, nil
 		case errors.As(err, &refused) && !refused.Retryable && refused.Reason != reasonKeyStale:
 			return result, fmt.Errorf("seal and submit: %w", err)
+		case errors.Is(err, ErrOrigin):
+			return known, fmt.Errorf("seal and submit: %w", err)
 		case ctx.Err() == nil:
 			last = err
 		}
@@ -130,6 +133,7 @@ func (c *Client) sealOnce(ctx context.Context, p Plain, wait Wait) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
+	c.trust.say(c.Endpoint())
 	if p.ValidUntil == 0 {
 		info, err := c.Info(ctx)
 		if err != nil {

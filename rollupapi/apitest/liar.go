@@ -1,0 +1,115 @@
+package apitest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"testing"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/crypto/dkg"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering/keygen"
+	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
+)
+
+// liar answers for a key what lie makes of the truth.
+type liar struct {
+	dunlinv1connect.UnimplementedIngressHandler
+	truth dunlinv1connect.IngressClient
+	lie   func(*pb.EncryptionKey)
+}
+
+// GetEncryptionKey is the truth with the lie in it.
+func (l *liar) GetEncryptionKey(ctx context.Context, r *pb.GetEncryptionKeyRequest) (*pb.GetEncryptionKeyResponse, error) {
+	m, err := l.truth.GetEncryptionKey(ctx, r)
+	if err == nil {
+		l.lie(m.GetKey())
+	}
+	return m, err
+}
+
+// ServeLying is Serve, but every encryption key is changed by lie before it is answered.
+func (c *Chain) ServeLying(t testing.TB, lie func(*pb.EncryptionKey)) string {
+	t.Helper()
+	honest, _ := c.Serve(t)
+	target, err := url.Parse(honest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport = transport
+	_, lying := dunlinv1connect.NewIngressHandler(&liar{truth: dunlinv1connect.NewIngressClient(&http.Client{Transport: transport}, honest), lie: lie})
+	mux := http.NewServeMux()
+	mux.Handle("/", proxy)
+	mux.Handle(dunlinv1connect.IngressGetEncryptionKeyProcedure, lying)
+	server := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		server.Close()
+		transport.CloseIdleConnections()
+	})
+	return server.URL
+}
+
+// OwnKey is a lie: a key whose deals are well-formed and add up, in the names of all validators, but made by
+// the liar alone, who can so open what is sealed with it. The blocks that are shown stay the validators' own.
+func (c *Chain) OwnKey(t testing.TB) func(*pb.EncryptionKey) {
+	t.Helper()
+	members := make([]crypto.KEMPublicKey, len(c.sealing.members))
+	for k, member := range c.sealing.members {
+		members[k] = member.Public()
+	}
+	run, err := dkg.NewRun(dkg.Context{Network: c.Committee.Network(), Key: 1}, members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := crypto.NewKEMKey(append([]byte{99}, make([]byte, crypto.KEMSecretSize-1)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deals := make([]*dkg.Deal, len(members))
+	for k := range deals {
+		if deals[k], err = run.CheckDeal(k, run.MakeDeal(k, own)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	public, err := run.Combine(deals)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(m *pb.EncryptionKey) {
+		m.Key, m.PublicShares = public.Key[:], nil
+		for k := range public.Shares {
+			m.PublicShares = append(m.PublicShares, public.Shares[k][:])
+		}
+		for k, o := range m.GetOrigins() {
+			digest := deals[k].Digest()
+			if o.Digest = digest[:]; len(o.GetDeal()) > 0 {
+				o.Deal = deals[k].Bytes()
+			}
+		}
+	}
+}
+
+// OwnBlocks is OwnKey with blocks that hold the liar's deals, in a form that only the signature tells from
+// the validators' own.
+func (c *Chain) OwnBlocks(t testing.TB) func(*pb.EncryptionKey) {
+	t.Helper()
+	own := c.OwnKey(t)
+	return func(m *pb.EncryptionKey) {
+		own(m)
+		for k, o := range m.GetOrigins() {
+			if len(o.GetBlock()) == 0 {
+				continue
+			}
+			block := c.Block(t, dag.Block{Author: dag.Author(k), Time: 1, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: o.GetDeal()}}})
+			raw := append([]byte(nil), block.Bytes()...)
+			raw[len(raw)-1] ^= 1
+			o.Block = raw
+		}
+	}
+}
