@@ -112,6 +112,10 @@ func (n *Network) openPush(r *remote) (network.Stream, error) {
 	}
 	s, err := n.host.NewStream(network.WithNoDial(ctx, "push"), r.id, n.names.push)
 	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) { // the link died before it was watched
+			n.count.dead.Add(1)
+			n.disconnect(r.id)
+		}
 		return nil, fmt.Errorf("open push stream to %s: %w", r.name, err)
 	}
 	return s, nil
@@ -146,7 +150,14 @@ func (n *Network) converse(r *remote, s network.Stream) {
 	}
 	r.setUp()
 	n.log.Info("peer_connected", "peer", r.name, "id", r.id, "addr", s.Conn().RemoteMultiaddr())
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		n.watch(ctx, r)
+	}()
 	err := n.write(ctx, r, s)
+	cancel()
+	<-watched
 	r.queue.stop()
 	r.setDown()
 	n.log.Info("peer_disconnected", "peer", r.name, "error", err)

@@ -61,8 +61,8 @@ func privateKey(k *crypto.IdentityKey) (libcrypto.PrivKey, error) {
 
 // names are the protocols and topics of one network.
 type names struct {
-	push, fetch, offer   protocol.ID
-	blocks, transactions string
+	push, fetch, offer, echo protocol.ID
+	blocks, transactions     string
 }
 
 func namesOf(network crypto.Digest) names {
@@ -71,6 +71,7 @@ func namesOf(network crypto.Digest) names {
 		push:         protocol.ID(prefix + "/push/1"),
 		fetch:        protocol.ID(prefix + "/fetch/1"),
 		offer:        protocol.ID(prefix + "/offer/1"),
+		echo:         protocol.ID(prefix + "/echo/1"),
 		blocks:       prefix + "/blocks/1",
 		transactions: prefix + "/transactions/1",
 	}

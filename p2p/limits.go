@@ -93,6 +93,7 @@ type Limits struct {
 	RedialMin    time.Duration // first pause between attempts; default 500 ms
 	RedialMax    time.Duration // longest pause between attempts; default 5 s
 	PingInterval time.Duration // between measurements of the round trip; default 5 s
+	WatchEvery   time.Duration // between looks whether a peer is silent; six in a row close it; default 1 s
 	Penalty      time.Duration // first time that a peer at fault is barred, doubling; default 1 s
 	PenaltyMax   time.Duration // longest time that a peer at fault is barred; default 1 minute
 }
@@ -118,6 +119,7 @@ func (l Limits) withDefaults() Limits {
 	orTime(&l.RedialMin, 500*time.Millisecond)
 	orTime(&l.RedialMax, 5*time.Second)
 	orTime(&l.PingInterval, 5*time.Second)
+	orTime(&l.WatchEvery, time.Second)
 	orTime(&l.Penalty, time.Second)
 	orTime(&l.PenaltyMax, time.Minute)
 	return l

@@ -131,6 +131,7 @@ func (n *Network) start() error {
 	}
 	n.host.SetStreamHandler(n.names.push, n.handlePush)
 	n.host.SetStreamHandler(n.names.fetch, n.handleFetch)
+	n.host.SetStreamHandler(n.names.echo, n.handleEcho)
 	if n.member {
 		n.host.SetStreamHandler(n.names.offer, n.handleOffer)
 	}

@@ -32,6 +32,7 @@ type remote struct {
 	served   *bucket       // bytes that it is served
 	serving  chan struct{} // a token per fetch that is being served to it
 	fetching chan struct{} // a token per fetch that it is asked
+	echoing  chan struct{} // a token per sign of life that it is being given
 	offering chan struct{} // a token per offer of its that is being read
 
 	offeredItems, offeredBytes *bucket // what it offers
@@ -168,6 +169,7 @@ func (t *table) add(id peer.ID) (r *remote, fresh bool) {
 		r.requests, r.served = newBucket(strangerRequestRate, strangerRequestRate), newBucket(strangerByteRate, strangerByteRate)
 	}
 	r.serving = make(chan struct{}, servedPerPeer)
+	r.echoing = make(chan struct{}, echoesPerPeer)
 	r.offering = make(chan struct{}, offersPerPeer)
 	r.offeredItems, r.offeredBytes = newBucket(offerItemRate, offerItemRate), newBucket(offerByteRate, offerByteRate)
 	r.ctx, r.cancel = context.WithCancel(t.ctx)

@@ -28,6 +28,7 @@ type Stats struct {
 	GossipDropped                 uint64 // ours or accepted ones for which a queue was full
 	OffersSent                    uint64 // ours that were answered
 	OffersTaken, OffersRefused    uint64 // items of others
+	Dead                          uint64 // connections closed because the peer gave no sign of life
 	Superseded                    uint64 // connections closed because another one replaced them
 	StrangersRefused              uint64 // connections closed because there was no room for the peer
 }
@@ -36,7 +37,7 @@ type counters struct {
 	blocksIn, blocksOut, bytesIn, bytesOut, dropped, hints, faults, unasked, controlIgnored atomic.Uint64
 	fetchesSent, fetchesFailed, fetchesServed, fetchesRefused, fetchedBlocks                atomic.Uint64
 	gossipBlocks, gossipTransactions, gossipRejected, gossipDropped                         atomic.Uint64
-	superseded, strangersRefused, offersSent, offersTaken, offersRefused                    atomic.Uint64
+	superseded, strangersRefused, offersSent, offersTaken, offersRefused, dead              atomic.Uint64
 }
 
 // Stats is a snapshot of the counters. Safe for concurrent use.
@@ -50,7 +51,7 @@ func (n *Network) Stats() Stats {
 		GossipBlocks: c.gossipBlocks.Load(), GossipTransactions: c.gossipTransactions.Load(),
 		GossipRejected: c.gossipRejected.Load(), GossipDropped: c.gossipDropped.Load(),
 		OffersSent: c.offersSent.Load(), OffersTaken: c.offersTaken.Load(), OffersRefused: c.offersRefused.Load(),
-		Superseded: c.superseded.Load(), StrangersRefused: c.strangersRefused.Load(),
+		Dead: c.dead.Load(), Superseded: c.superseded.Load(), StrangersRefused: c.strangersRefused.Load(),
 	}
 }
 
