@@ -15,6 +15,9 @@ const (
 	MaxSystemBytes = 192 << 10
 	// MaxItems is how many items one block may hold.
 	MaxItems = 8192
+	// minSealedItems and sealedItemsPerRound make MaxSealedItems.
+	minSealedItems      = 8
+	sealedItemsPerRound = 256
 	// MaxSystemMessages is how many system messages one block may hold.
 	MaxSystemMessages = 256
 	// MaxBundleLegs is how many legs one bundle may have.
@@ -42,3 +45,8 @@ const (
 	// column of a table.
 	MaxNameBytes = 32
 )
+
+// MaxSealedItems is how many sealed items one block of a committee of n may hold: each makes every validator
+// compute for some tenths of a millisecond, and more with more validators, so that faulty ones could
+// otherwise have more ordered than all can open. A quarter of a thousand a round are some thousand a second.
+func MaxSealedItems(n int) int { return max(minSealedItems, sealedItemsPerRound/n) }

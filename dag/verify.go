@@ -127,7 +127,7 @@ func checkContent(c *Committee, b *Block) error {
 	if err := checkParents(c, b); err != nil {
 		return err
 	}
-	return checkLimits(b)
+	return checkLimits(c, b)
 }
 
 func checkParents(c *Committee, b *Block) error {
@@ -156,7 +156,7 @@ func checkParents(c *Committee, b *Block) error {
 }
 
 // checkLimits bounds what a block carries.
-func checkLimits(b *Block) error {
+func checkLimits(c *Committee, b *Block) error {
 	switch {
 	case len(b.System) > MaxSystemMessages:
 		return fmt.Errorf("%w: %d system messages, limit %d", ErrBlock, len(b.System), MaxSystemMessages)
@@ -166,6 +166,19 @@ func checkLimits(b *Block) error {
 		return fmt.Errorf("%w: %d items, limit %d", ErrBlock, len(b.Items), MaxItems)
 	case b.payloadBytes() > MaxPayloadBytes:
 		return fmt.Errorf("%w: items of %d bytes, limit %d", ErrBlock, b.payloadBytes(), MaxPayloadBytes)
+	case b.sealedItems() > MaxSealedItems(c.Size()):
+		return fmt.Errorf("%w: %d sealed items, limit %d", ErrBlock, b.sealedItems(), MaxSealedItems(c.Size()))
 	}
 	return nil
+}
+
+// sealedItems counts by the first byte: kinds are found when the signature is known to hold.
+func (b *Block) sealedItems() int {
+	n := 0
+	for i := range b.Items {
+		if raw := b.Items[i].Raw; len(raw) > 0 && ItemKind(raw[0]) == KindSealed {
+			n++
+		}
+	}
+	return n
 }

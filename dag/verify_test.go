@@ -205,6 +205,28 @@ func TestParentsAreLimitedBeforeTheCommitteeIsAsked(t *testing.T) {
 	wantBlockError(t, err, "257 parents, limit 256")
 }
 
+// TestSealedItemsAreLimited: their number hangs on the size of the committee.
+func TestSealedItemsAreLimited(t *testing.T) {
+	c := testCommittee(t, 4)
+	item, err := testSealed(nil).Encode(NewItemHasher(c.Network()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := laterBlock(c)
+	for range MaxSealedItems(4) {
+		b.Items = append(b.Items, item)
+	}
+	if _, err := Verify(c, sign(t, c, &b)); err != nil {
+		t.Error(err)
+	}
+	b.Items = append(b.Items, item)
+	_, err = Verify(c, sign(t, c, &b))
+	wantBlockError(t, err, "65 sealed items, limit 64")
+	if few, many := MaxSealedItems(100), MaxSealedItems(4); few != 8 || many != 64 {
+		t.Errorf("limits of %d and %d", few, many)
+	}
+}
+
 // TestItemsDoNotMakeABlockInvalid: what an author puts in is dropped later, by all alike.
 func TestItemsDoNotMakeABlockInvalid(t *testing.T) {
 	c := testCommittee(t, 4)

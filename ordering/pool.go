@@ -35,11 +35,12 @@ type pool struct {
 	limits   PoolLimits
 	items    int // waiting
 	bytes    int
-	queue    []*entry // entries that were answered otherwise are nil
+	queue    []*entry
 	waiting  map[crypto.Digest]*entry
 	proposed map[crypto.Digest]dag.Ref
 	blocks   []*dag.Verified // own blocks with items, not ordered, by round
-	resume   []*entry        // returned from collected blocks, oldest first; come before queue
+	sealed   []*entry        // as queue, of sealed items: a block may hold only so many
+	resume   []*entry        // returned from collected blocks, oldest first; come before both
 }
 
 // entry is one waiting item with the submissions that wait for it.
@@ -110,7 +111,11 @@ func (p *pool) add(item *dag.Item, w waiter) bool {
 		return false
 	}
 	e := &entry{item: *item, waiters: []waiter{w}}
-	p.queue = append(p.queue, e)
+	if item.Kind == dag.KindSealed {
+		p.sealed = append(p.sealed, e)
+	} else {
+		p.queue = append(p.queue, e)
+	}
 	p.count(e)
 	return true
 }
@@ -127,16 +132,39 @@ func (p *pool) uncount(e *entry) {
 	p.bytes -= len(e.item.Raw)
 }
 
-// takeItems fills a block with the oldest waiting items and returns their entries. Items that have
-// been committed through another validator or have expired meanwhile are answered instead.
+// takeItems fills a block with the oldest waiting items and returns their entries: what comes back from
+// collected blocks first, then sealed items, which take half of it at most while others wait, then the
+// others.
 func (e *Engine) takeItems() (items []dag.Item, taken []*entry) {
-	size := 0
-	for len(items) < dag.MaxItems {
-		next := e.pool.front()
-		if next == nil || size+len(next.item.Raw) > dag.MaxPayloadBytes {
-			break
+	t := taking{sealed: dag.MaxSealedItems(e.cfg.Committee.Size())}
+	e.takeFrom(&e.pool.resume, &t, dag.MaxPayloadBytes)
+	half := dag.MaxPayloadBytes
+	if len(e.pool.queue) > 0 {
+		half /= 2
+	}
+	e.takeFrom(&e.pool.sealed, &t, half)
+	e.takeFrom(&e.pool.queue, &t, dag.MaxPayloadBytes)
+	return t.items, t.entries
+}
+
+// taking is the payload of a block in the making.
+type taking struct {
+	items   []dag.Item
+	entries []*entry
+	bytes   int
+	sealed  int // how many more sealed items may come in
+}
+
+// takeFrom takes entries off the front of a list until a limit is reached. Items that have been committed
+// through another validator or have expired meanwhile are answered instead.
+func (e *Engine) takeFrom(list *[]*entry, t *taking, bytes int) {
+	for len(*list) > 0 && len(t.items) < dag.MaxItems {
+		next := (*list)[0]
+		sealed := next.item.Kind == dag.KindSealed
+		if t.bytes+len(next.item.Raw) > bytes || (sealed && t.sealed == 0) {
+			return
 		}
-		e.pool.pop()
+		e.pool.popFrom(list)
 		if at, known := e.seen.has(next.item.ID); known {
 			e.answer(next, Committed, at, dag.Ref{})
 			continue
@@ -145,10 +173,12 @@ func (e *Engine) takeItems() (items []dag.Item, taken []*entry) {
 			e.answer(next, Expired, 0, dag.Ref{})
 			continue
 		}
-		size += len(next.item.Raw)
-		items, taken = append(items, next.item), append(taken, next)
+		if sealed {
+			t.sealed--
+		}
+		t.bytes += len(next.item.Raw)
+		t.items, t.entries = append(t.items, next.item), append(t.entries, next)
 	}
-	return items, taken
 }
 
 func (e *Engine) answer(n *entry, state OutcomeState, at dag.CommitIndex, block dag.Ref) {
@@ -156,24 +186,6 @@ func (e *Engine) answer(n *entry, state OutcomeState, at dag.CommitIndex, block 
 		e.ready.Outcomes = append(e.ready.Outcomes, Outcome{
 			Ticket: w.ticket, Index: w.index, ID: n.item.ID, State: state, Commit: at, Block: block,
 		})
-	}
-}
-
-func (p *pool) front() *entry {
-	if len(p.resume) > 0 {
-		return p.resume[0]
-	}
-	if len(p.queue) > 0 {
-		return p.queue[0]
-	}
-	return nil
-}
-
-func (p *pool) pop() {
-	if len(p.resume) > 0 {
-		p.popFrom(&p.resume)
-	} else {
-		p.popFrom(&p.queue)
 	}
 }
 
@@ -244,13 +256,13 @@ func (e *Engine) turnAway() {
 	if e.notProposing() == "" {
 		return
 	}
-	for range maxTurnedAway {
-		if len(e.pool.queue) == 0 {
-			return
+	left := maxTurnedAway
+	for _, list := range []*[]*entry{&e.pool.queue, &e.pool.sealed} {
+		for ; len(*list) > 0 && left > 0; left-- {
+			next := (*list)[0]
+			e.pool.popFrom(list)
+			e.answer(next, NotProposing, 0, dag.Ref{})
 		}
-		next := e.pool.queue[0]
-		e.pool.popFrom(&e.pool.queue)
-		e.answer(next, NotProposing, 0, dag.Ref{})
 	}
 }
 

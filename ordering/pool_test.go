@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/crypto/seal"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/dag/dagtest"
 )
@@ -242,10 +243,12 @@ func TestPoolGivesBack(t *testing.T) {
 	p.ordered(three)
 	p.collected(4)
 	var got []string
-	for p.front() != nil {
-		tx := p.front().item.Transaction()
-		got = append(got, string(tx.Payload))
-		p.pop()
+	for _, list := range []*[]*entry{&p.resume, &p.queue} {
+		for len(*list) > 0 {
+			tx := (*list)[0].item.Transaction()
+			got = append(got, string(tx.Payload))
+			p.popFrom(list)
+		}
 	}
 	if diff := cmp.Diff([]string{"a", "b", "later"}, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
@@ -257,5 +260,45 @@ func TestPoolGivesBack(t *testing.T) {
 	p.collected(5)
 	if p.items != 2 || len(p.proposed) != 0 {
 		t.Errorf("%d items came back from round 5, want 2", p.items)
+	}
+}
+
+// TestSealedItemsAreRationed: a block holds only so many, and a flood of them holds up nobody else.
+func TestSealedItemsAreRationed(t *testing.T) {
+	c := newCluster(t, 4, 1)
+	e := c.nodes[0].engine
+	hasher := dag.NewItemHasher(c.committee.Network())
+	limit := dag.MaxSealedItems(4)
+	for i := range 2*limit + 1 {
+		s := dag.Sealed{ValidUntil: 100, Namespaces: []dag.Namespace{1}, Ciphertext: make([]byte, seal.SealedSize(1))}
+		s.Ciphertext[0], s.Ciphertext[1] = byte(i), byte(i>>8)
+		item, err := s.Encode(hasher)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !e.pool.add(&item, waiter{}) {
+			t.Fatal("no room")
+		}
+	}
+	plain := dag.Transaction{Namespace: 1, ValidUntil: 100, Payload: []byte("plain")}
+	item, err := plain.Encode(hasher)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.pool.add(&item, waiter{})
+	for _, want := range []struct{ sealed, plain int }{{limit, 1}, {limit, 0}, {1, 0}, {0, 0}} {
+		items, _ := e.takeItems()
+		sealed := 0
+		for i := range items {
+			if items[i].Kind == dag.KindSealed {
+				sealed++
+			}
+		}
+		if sealed != want.sealed || len(items)-sealed != want.plain {
+			t.Errorf("%d sealed and %d plain items, want %+v", sealed, len(items)-sealed, want)
+		}
+	}
+	if e.pool.items != 0 || e.pool.bytes != 0 {
+		t.Errorf("%d items of %d bytes are left", e.pool.items, e.pool.bytes)
 	}
 }
