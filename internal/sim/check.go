@@ -222,7 +222,7 @@ func (c *checker) left(b *dag.Verified) {
 	}
 	c.clocks = [2]uint64{min(c.clocks[0], at), max(c.clocks[1], at)}
 	if c.phase == settled {
-		m := madeBlock{b.Ref(), b.Round()}
+		m := madeBlock{b.Ref(), b.Round(), c.world.now + c.lossAllowance()}
 		if n := len(c.sequence); n > 0 {
 			m.from = max(m.from, c.sequence[n-1].round)
 		}
@@ -246,6 +246,7 @@ func (c *checker) accused(node dag.Author, ev dag.Evidence) {
 type madeBlock struct {
 	ref  dag.Ref
 	from dag.Round
+	by   time.Duration // it may be late until then where messages are lost for good
 }
 
 var sprintf = fmt.Sprintf

@@ -45,6 +45,15 @@ func (c *checker) inclusionRounds() dag.Round {
 	return dag.Round(3*(faulty(c.world.scenario.Validators)+1) + 8)
 }
 
+// lossAllowance is how long a block may take beside that where links lose messages for good, which is no
+// calm: a lost answer of the only holder of a block is waited for as long as a fetch takes to fail.
+func (c *checker) lossAllowance() time.Duration {
+	if c.world.scenario.Loss == 0 {
+		return 0
+	}
+	return fetchTimeout + time.Second
+}
+
 // begin starts the inspections.
 func (c *checker) begin() {
 	c.world.at(c.world.calm, func() {
@@ -152,7 +161,7 @@ func (c *checker) included(commit *ordering.Commit) {
 		switch {
 		case c.slots[m.ref.Slot()]:
 			c.widest = max(c.widest, commit.Round-min(m.from, commit.Round))
-		case commit.Round >= m.from+k:
+		case commit.Round >= m.from+k && c.world.now >= m.by:
 			c.failf("inclusion", m.ref.Author, "block %v is not ordered by the commit of round %d, %d rounds on", m.ref, commit.Round, k)
 		default:
 			rest = append(rest, m)
