@@ -15,12 +15,13 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/devnet"
+	"github.com/dunlin-network/dunlin/internal/node"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
 // Two of four validators stop in the middle of a sealed flow, so that ciphertexts stand in pools and blocks and
 // nothing is ordered. Nobody who searches the two others - their memory, their files and logs, all that they
-// serve and gossip - finds what is sealed, and every share that was ever said is for something else. What was
+// serve, gossip and push - finds what is sealed, and every share that was ever said is for something else. What was
 // submitted in the open is found everywhere: the search works. When the others are back it is revealed.
 func TestSealedMarker(t *testing.T) {
 	t.Parallel()
@@ -47,10 +48,21 @@ func TestSealedMarker(t *testing.T) {
 	}
 
 	f.kill(2, 3)
+	stolen, err := crypto.ReadKeyFile(filepath.Join(f.network.Nodes[3].Home, node.KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := startTapAs(f, stolen.Identity, live) // in the place of a validator, whom the others push to
+	member.watch(hidden)
 	var users sync.WaitGroup
 	sent := submitMarked(f, &users, live, key, hidden, open)
 	time.Sleep(time.Second) // in which the live nodes say what they still can
 	listener.settle(t.Context())
+	member.settle(t.Context())
+	if pushed := member.pushed(); pushed < live {
+		t.Errorf("%d blocks were pushed to the listener in a validator's place", pushed)
+	}
+	member.close()
 	head := f.until(0, "answers", func(status) bool { return true }).Commit
 
 	search := f.search(live, hidden, open)
@@ -67,7 +79,7 @@ func TestSealedMarker(t *testing.T) {
 	if shares != 0 {
 		t.Errorf("%d shares are for what is not ordered", shares)
 	}
-	for _, fault := range listener.found() { // each share opens what its commit holds and nothing else
+	for _, fault := range append(member.found(), listener.found()...) { // each share opens what its commit holds and nothing else
 		t.Error(fault)
 	}
 	if now := f.until(0, "answers", func(status) bool { return true }).Commit; now != head {

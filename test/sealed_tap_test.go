@@ -64,8 +64,18 @@ func (noBlocks) BlocksInRounds(_, to dag.Round, _ int) ([][]byte, dag.Round, err
 	return nil, to + 1, nil
 }
 
-// startTap listens from genesis on until the test ends.
+// startTap listens from genesis on until the test ends, as an observer whom validators gossip to.
 func startTap(f *fleet, validators int) *tap {
+	f.t.Helper()
+	identity, err := crypto.GenerateIdentityKey(rand.Reader)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return startTapAs(f, identity, validators)
+}
+
+// startTapAs listens with an identity: to one of the committee validators push their blocks.
+func startTapAs(f *fleet, identity *crypto.IdentityKey, validators int) *tap {
 	f.t.Helper()
 	genesis, err := node.LoadGenesis(filepath.Join(f.network.Dir(), devnet.GenesisFile))
 	if err != nil {
@@ -86,10 +96,6 @@ func startTap(f *fleet, validators int) *tap {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	identity, err := crypto.GenerateIdentityKey(rand.Reader)
-	if err != nil {
-		f.t.Fatal(err)
-	}
 	var peers []peer.AddrInfo
 	for _, n := range f.network.Nodes[:validators] {
 		info, err := peer.AddrInfoFromString(n.P2P)
@@ -104,11 +110,14 @@ func startTap(f *fleet, validators int) *tap {
 		f.t.Fatal(err)
 	}
 	go p.run()
-	f.t.Cleanup(func() {
-		p.network.Close()
-		<-p.done
-	})
+	f.t.Cleanup(p.close)
 	return p
+}
+
+// close ends the listening. It may be called again.
+func (p *tap) close() {
+	p.network.Close()
+	<-p.done
 }
 
 // run drives the engine until the network is closed.
@@ -318,6 +327,9 @@ func (p *tap) beyond() (ciphertexts, shares int) {
 	}
 	return len(p.waiting), shares
 }
+
+// pushed is how many blocks came directly from their authors.
+func (p *tap) pushed() int { return int(p.network.Stats().BlocksIn) }
 
 // settle waits until no new block has come for a while.
 func (p *tap) settle(ctx context.Context) {
