@@ -109,10 +109,8 @@ func (e *Engine) catchUp() {
 	s.wake = never
 	for len(s.list) > 0 && s.list[0].to < e.graph.Clock() {
 		s.held -= s.list[0].drop(0)
+		s.grow(s.list[0]) // often before its answer has ended
 		s.list = s.list[1:]
-	}
-	if to, claimed := e.goal(); to > 0 {
-		e.extend(to, claimed)
 	}
 	for i := 0; i < len(s.list); i++ {
 		switch sp := s.list[i]; {
@@ -123,39 +121,52 @@ func (e *Engine) catchUp() {
 			e.hurry(sp, i)
 		}
 	}
-	if s.list != nil && s.fedLater(e.graph.Clock()+feedAhead) {
+	if to, claimed := e.goal(); to > 0 {
+		for e.extend(to, claimed) && e.begin(len(s.list)-1) { // as far as peers and limits allow
+		}
+	}
+	if s.fedLater(e.graph.Clock() + feedAhead) {
 		s.wake = e.now
 	}
 }
 
-// extend adds runs of rounds up to the goal. A claim is one peer's word: one run at a time.
-func (e *Engine) extend(goal dag.Round, claimed bool) {
+// extend adds the next run of rounds below the goal, and reports whether there is one to add. A claim is one
+// peer's word: one run at a time.
+func (e *Engine) extend(goal dag.Round, claimed bool) bool {
 	s := &e.sync.spans
 	next := e.graph.Clock()
 	if n := len(s.list); n > 0 {
-		next = s.list[n-1].to + 1
+		last := s.list[n-1]
+		if waits := len(last.flights) == 0 && !last.answered; waits || claimed || n >= maxSpans {
+			return false
+		}
+		next = last.to + 1
 	}
-	for next <= goal && len(s.list) < maxSpans && (len(s.list) == 0 || !claimed) {
-		to := min(next+s.size-1, goal)
-		s.list = append(s.list, newSpan(next, to))
-		next = to + 1
+	if next > goal {
+		return false
 	}
+	s.list = append(s.list, newSpan(next, min(next+s.size-1, goal)))
+	return true
 }
 
-// begin asks a peer for a run that nobody is asked for. All but the lowest need room for what they bring.
-func (e *Engine) begin(i int) {
+// begin asks a peer for a run that nobody is asked for, and reports whether there was one to ask. All but the
+// lowest run need room for what they bring.
+func (e *Engine) begin(i int) bool {
 	s := &e.sync.spans
 	sp := s.list[i]
 	if i > 0 && s.held+(s.flying()+1)*answerBytes > maxHeldBytes {
-		return
+		return false
 	}
-	if p, ok := e.spanPeer(sp); ok {
-		if rest := sp.from + s.size; sp.to >= rest && len(s.list) < maxSpans {
-			s.list = slices.Insert(s.list, i+1, newSpan(rest, sp.to))
-			sp.to = rest - 1
-		}
-		e.askSpan(sp, p)
+	p, ok := e.spanPeer(sp)
+	if !ok {
+		return false
 	}
+	if rest := sp.from + s.size; sp.to >= rest && len(s.list) < maxSpans {
+		s.list = slices.Insert(s.list, i+1, newSpan(rest, sp.to))
+		sp.to = rest - 1
+	}
+	e.askSpan(sp, p)
+	return true
 }
 
 // hurry asks a second peer for a run on which the first lets the node wait.
@@ -255,10 +266,8 @@ func (e *Engine) spanEnded(f Fetch) {
 	next := sp.whole(e.cfg.Committee.Quorum())
 	switch {
 	case next > sp.to:
-		sp.answered, sp.flights = true, nil
-		if sp.bytes < answerBytes/2 {
-			s.size = min(2*s.size, catchUpSpan)
-		}
+		sp.flights = nil
+		s.grow(sp)
 	case len(sp.flights) > 0:
 	case next == sp.from:
 		e.empty(sp, i, f.To)

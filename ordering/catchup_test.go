@@ -116,6 +116,9 @@ func TestCatchUpAsksForDifferentRounds(t *testing.T) {
 			twice++
 		}
 	}
+	if n := len(l.asked); n > 18 {
+		t.Errorf("%d questions: they do not grow", n)
+	}
 	if len(peers) != 3 || twice > 10 || l.held == 0 {
 		t.Errorf("%d rounds of %d were asked for more than once, of %d peers, and %d bytes were held; want few, 3 and some", twice, len(covered), len(peers), l.held)
 	}

@@ -117,3 +117,11 @@ func (s *spans) flying() (n int) {
 	}
 	return n
 }
+
+// grow notes that a run came in full: where it left room in the answer, the next ones may be longer.
+func (s *spans) grow(sp *span) {
+	if !sp.answered && sp.bytes < answerBytes/2 {
+		s.size = min(2*s.size, catchUpSpan)
+	}
+	sp.answered = true
+}
