@@ -203,7 +203,7 @@ func (f *fleet) readRevealed(i int) map[crypto.Digest]client.Item {
 	return out
 }
 
-// verify is the independent reader: it has the genesis, the deals in the log and the openings, and no committee.
+// verify is the independent reader: it has the genesis, the signed blocks with the deals and the openings, and no help of the committee.
 func (f *fleet) verify(items map[crypto.Digest]client.Item) {
 	f.t.Helper()
 	genesis, err := node.LoadGenesis(filepath.Join(f.network.Dir(), devnet.GenesisFile))
@@ -218,7 +218,7 @@ func (f *fleet) verify(items map[crypto.Digest]client.Item) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if err := key.Prove(committee); err != nil {
+	if err := key.ProveSigned(committee); err != nil {
 		f.t.Error(err)
 	}
 	for _, item := range items {
