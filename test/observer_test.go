@@ -22,10 +22,7 @@ import (
 // api for clients, and for other nodes where none finds it: it dials them.
 func (f *fleet) addObserver(api string) int {
 	f.t.Helper()
-	genesis, err := node.LoadGenesis(filepath.Join(f.network.Dir(), devnet.GenesisFile))
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	genesis := f.genesis()
 	keys, err := crypto.GenerateKeys(rand.Reader)
 	if err != nil {
 		f.t.Fatal(err)
@@ -50,6 +47,16 @@ func (f *fleet) addObserver(api string) int {
 	f.network.Nodes = append(f.network.Nodes, devnet.Node{Name: config.Name, Home: home, API: "http://" + api})
 	f.running, f.clients = append(f.running, nil), append(f.clients, c)
 	return len(f.network.Nodes) - 1
+}
+
+// genesis is that of the network.
+func (f *fleet) genesis() *dag.Genesis {
+	f.t.Helper()
+	genesis, err := node.LoadGenesis(filepath.Join(f.network.Dir(), devnet.GenesisFile))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return genesis
 }
 
 // freeAddress is an address that nobody listens on now.
