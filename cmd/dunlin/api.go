@@ -26,13 +26,19 @@ func apiFlag(c *cobra.Command, api *string) {
 
 // connect returns a client of the nodes that --api names. The caller closes it.
 func connect(api string) (*client.Client, error) {
+	return connectAs(api, client.Config{})
+}
+
+// connectAs is connect with more than endpoints in the client's config.
+func connectAs(api string, config client.Config) (*client.Client, error) {
 	if api == "" {
 		api = os.Getenv("DUNLIN_API")
 	}
 	if api == "" {
 		api = defaultAPI
 	}
-	c, err := client.New(strings.Split(api, ",")...)
+	config.Endpoints = strings.Split(api, ",")
+	c, err := client.NewFrom(config)
 	if err != nil {
 		return nil, withHint(err, "--api %s", defaultAPI)
 	}

@@ -24,9 +24,9 @@ const submitPatience = time.Minute
 
 // submitFlags are what the command line says of a transaction.
 type submitFlags struct {
-	api, namespace, file, key, wait string
-	validFor                        uint64
-	json, sealed                    bool
+	api, namespace, file, key, wait, genesis string
+	validFor                                 uint64
+	json, sealed                             bool
 }
 
 // submitWaits is what --wait takes.
@@ -43,7 +43,9 @@ func newSubmit() *cobra.Command {
 starts with 0x; or the content of --file; or, without either, what comes on standard input.
 
 With --sealed it is encrypted here and now to the network's validators, and nobody reads it before its
-place in the order is fixed. With --wait revealed the command waits until it has been opened.
+place in the order is fixed. With --wait revealed the command waits until it has been opened. The key comes
+from the node; with --genesis it is used only if the validators of that genesis file have signed what it
+is made of. Without, a node that lies about the key can read along.
 
 Namespaces of scheme ethereum take signed Ethereum transactions (0x...). Those of scheme ed25519 need
 --key, a key file as "dunlin init" makes it.
@@ -51,13 +53,16 @@ Namespaces of scheme ethereum take signed Ethereum transactions (0x...). Those o
 Exits with 3 if the transaction is refused or has expired.`,
 		Example: `  dunlin submit --namespace open hello
   dunlin submit --namespace 1001 0x02f8...
-  dunlin submit --namespace open --sealed --wait revealed hello
+  dunlin submit --namespace open --sealed --genesis genesis.json --wait revealed hello
   dunlin submit --namespace signed --key alice/key.json --file order.bin`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			wait, known := submitWaits[flags.wait]
 			if !known {
 				return usage(c, "--wait %q: want none, included, committed or revealed", flags.wait)
+			}
+			if flags.genesis != "" && !flags.sealed {
+				return usage(c, "--genesis checks the key of --sealed: give both or neither")
 			}
 			payload, err := readPayload(c, args, flags.file)
 			if err != nil {
@@ -74,6 +79,7 @@ Exits with 3 if the transaction is refused or has expired.`,
 	f.Uint64Var(&flags.validFor, "valid-for", dag.ValidityWindow/2, "with --key or --sealed: commits after which the transaction expires")
 	f.StringVar(&flags.wait, "wait", "committed", "what to wait for: none, included, committed or revealed")
 	f.BoolVar(&flags.sealed, "sealed", false, "encrypt it, so that nobody reads it before its place in the order is fixed")
+	f.StringVar(&flags.genesis, "genesis", "", "with --sealed: genesis file of the network, to check the key that the node gives")
 	f.BoolVar(&flags.json, "json", false, "print one JSON object")
 	return c
 }
@@ -120,7 +126,7 @@ func readAll(r io.Reader, err error) ([]byte, error) {
 }
 
 func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []byte) error {
-	node, err := connect(flags.api)
+	node, err := connectToSubmit(flags)
 	if err != nil {
 		return err
 	}
@@ -136,6 +142,7 @@ func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []by
 	case signed && flags.key == "":
 		return usage(c, "namespace %s takes signed transactions: name a key file with --key", flags.namespace)
 	case flags.sealed:
+		sayUnproven(c, node, flags)
 		result, err := submitSealed(ctx, node, network, flags, client.Plain{Legs: []dag.Leg{{Namespace: s.Namespace, Payload: payload}}})
 		if err != nil {
 			return err

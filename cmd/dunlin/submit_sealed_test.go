@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,6 +64,33 @@ func TestSubmitSealed(t *testing.T) {
 	want := "2/0  1003  " + id + "  sealed, opened: 5 bytes: \"hello\"\n3/0  1004  " + answer.ID.String() + "  sealed, opened: 2 bytes: 0x0102\n"
 	if code != exitDone || out != want {
 		t.Errorf("%d, %s, want %s", code, out, want)
+	}
+}
+
+// TestSubmitSealedGenesis: with the genesis file a key that its validators did not sign is refused, and without
+// it the command says on whose word the key is taken.
+func TestSubmitSealedGenesis(t *testing.T) {
+	chain := apitest.New(t)
+	chain.OpenSealing(t)
+	file := filepath.Join(t.TempDir(), "genesis.json")
+	if err := os.WriteFile(file, chain.Genesis.Encode(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	honest, _ := chain.Serve(t)
+	lying := chain.ServeLying(t, chain.OwnKey(t))
+	_, text, code := typed(t, "submit", "--api", lying, "--sealed", "--genesis", file, "--wait", "included", "secret")
+	if code != exitRefused || !strings.Contains(text, "key does not come from its deals") || !strings.Contains(text, "hint:  nothing was sealed") || chain.Submits() != 0 {
+		t.Errorf("%d, %d submissions, %s", code, chain.Submits(), text)
+	}
+	if _, text, code := typed(t, "submit", "--api", honest, "--sealed", "--genesis", file, "--wait", "included", "secret"); code != exitDone || text != "" {
+		t.Errorf("%d, %s", code, text)
+	}
+	_, text, code = typed(t, "submit", "--api", honest, "--sealed", "--wait", "included", "secret")
+	if want := "note: the key is taken on the word of " + honest + ": give --genesis to check it\n"; code != exitDone || text != want {
+		t.Errorf("%d, %s", code, text)
+	}
+	if _, text, code := typed(t, "submit", "--api", honest, "--sealed", "--genesis", file+".not", "secret"); code != exitError || !strings.Contains(text, "load genesis") {
+		t.Errorf("%d, %s", code, text)
 	}
 }
 

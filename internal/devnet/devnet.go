@@ -46,13 +46,14 @@ const defaultValidators = 4
 // devnet is one run.
 type devnet struct {
 	Config
-	network *Network
-	fleet   *fleet
-	clients []*client.Client
-	watches []*watch
-	sealers []*sealer // one per node, once sealing is open; none without sealed load
-	ledger  *ledger
-	view    *view
+	network   *Network
+	committee *dag.Committee // that must have signed the key that users seal with
+	fleet     *fleet
+	clients   []*client.Client
+	watches   []*watch
+	sealers   []*sealer // one per node, once sealing is open; none without sealed load
+	ledger    *ledger
+	view      *view
 }
 
 // Run runs a network until the load is over or ctx ends, then checks what was ordered and stops
@@ -134,8 +135,11 @@ func (d *devnet) open() error {
 		}
 	}
 	d.fleet = newFleet(d.Binary, d.network)
+	if d.committee, err = d.network.committee(); err != nil {
+		return err
+	}
 	for _, n := range d.network.Nodes {
-		c, err := client.New(n.API)
+		c, err := client.NewFrom(client.Config{Endpoints: []string{n.API}, Committee: d.committee})
 		if err != nil {
 			return err
 		}

@@ -124,6 +124,19 @@ func (p *Plan) check() error {
 	return nil
 }
 
+// committee is that of the network's genesis file.
+func (n *Network) committee() (*dag.Committee, error) {
+	genesis, err := node.LoadGenesis(filepath.Join(n.dir, GenesisFile))
+	if err != nil {
+		return nil, err
+	}
+	committee, err := genesis.Committee()
+	if err != nil {
+		return nil, fmt.Errorf("read genesis: %w", err)
+	}
+	return committee, nil
+}
+
 // draw makes keys, genesis and homes.
 func (p *Plan) draw(dir string) (*Network, error) {
 	genesis := &dag.Genesis{

@@ -5,14 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
-	"github.com/dunlin-network/dunlin/internal/node"
 	"github.com/dunlin-network/dunlin/ordering/reveal"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
@@ -192,15 +190,7 @@ func (d *devnet) checkReveals(ctx context.Context, readings []*reading, r *Resul
 	if len(d.sealers) == 0 {
 		return nil
 	}
-	genesis, err := node.LoadGenesis(filepath.Join(d.network.Dir(), GenesisFile))
-	if err != nil {
-		return fmt.Errorf("check reveals: %w", err)
-	}
-	committee, err := genesis.Committee()
-	if err != nil {
-		return fmt.Errorf("check reveals: %w", err)
-	}
-	f, err := auditReveals(ctx, readings, committee, d.ledger.sealedIDs)
+	f, err := auditReveals(ctx, readings, d.committee, d.ledger.sealedIDs)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package apitest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 
@@ -28,6 +29,7 @@ const (
 // Chain is a committed order that grows when the test says so, and a node behind it. It implements
 // what a rollupapi.Server needs and is safe for concurrent use.
 type Chain struct {
+	Genesis   *dag.Genesis
 	Committee *dag.Committee
 	Registry  *dag.Registry
 
@@ -50,35 +52,28 @@ type Chain struct {
 // New returns an empty chain, the same for every test.
 func New(t testing.TB) *Chain {
 	t.Helper()
-	network := crypto.Hash(crypto.DomainGenesis, []byte("apitest"))
 	c := &Chain{places: map[crypto.Digest]rollupapi.Location{}, byName: map[dag.Namespace][]dag.CommitIndex{}, grown: make(chan struct{})}
 	c.sealing.records, c.sealing.status = map[dag.CommitIndex]*reveal.Record{}, keygen.Status{Phase: keygen.Dealing, Key: 1}
-	var validators []dag.Validator
-	for i := range dag.MinCommittee {
-		key, err := crypto.NewIdentityKey(append(make([]byte, crypto.SeedSize-1), byte(i+1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		kem, err := crypto.NewKEMKey(append([]byte{byte(i + 1)}, make([]byte, crypto.KEMSecretSize-1)...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.keys, c.sealing.members = append(c.keys, key), append(c.sealing.members, kem)
-		validators = append(validators, dag.Validator{Name: fmt.Sprintf("v%d", i), Identity: key.Public(), KEM: kem.Public()})
-	}
-	var err error
-	if c.Committee, err = dag.NewCommittee(network, 1, validators); err != nil {
-		t.Fatal(err)
-	}
-	if c.Registry, err = dag.NewRegistry([]dag.NamespaceRule{
+	c.Genesis = &dag.Genesis{Version: dag.GenesisVersion, Chain: "apitest", Created: 1, Sealing: dag.PlainSealing(dag.MinCommittee), Namespaces: []dag.NamespaceRule{
 		{ID: Ethereum, Name: "demo-a", Scheme: dag.SchemeEthereum, ChainID: 1001},
 		{ID: Unprotected, Name: "old", Scheme: dag.SchemeEthereum, ChainID: 1, AllowUnprotected: true},
 		{ID: Open, Name: "open", Scheme: dag.SchemeOpen},
 		{ID: Signed, Name: "signed", Scheme: dag.SchemeEd25519},
 		{ID: Quiet, Name: "quiet", Scheme: dag.SchemeOpen},
-	}); err != nil {
+	}}
+	for i := range dag.MinCommittee {
+		keys, err := crypto.GenerateKeys(rand.NewChaCha8([32]byte{byte(i + 1)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.keys, c.sealing.members = append(c.keys, keys.Identity), append(c.sealing.members, keys.KEM)
+		c.Genesis.Validators = append(c.Genesis.Validators, dag.GenesisValidator{Name: fmt.Sprintf("v%d", i), PublicKeys: keys.Public()})
+	}
+	var err error
+	if c.Committee, err = c.Genesis.Committee(); err != nil {
 		t.Fatal(err)
 	}
+	c.Registry = c.Genesis.Registry()
 	return c
 }
 
@@ -192,7 +187,7 @@ func (c *Chain) commitDeals(t testing.TB, deals []*dkg.Deal) *ordering.Commit {
 // next is the beginning of the next commit.
 func (c *Chain) next() *ordering.Commit {
 	n := dag.CommitIndex(len(c.commits)) + 1
-	commit := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: n, Epoch: 1, Round: dag.Round(n), Time: 1_700_000_000_000 + uint64(n)}}
+	commit := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: n, Epoch: dag.FirstEpoch, Round: dag.Round(n), Time: 1_700_000_000_000 + uint64(n)}}
 	if n > 1 {
 		commit.Previous = c.commits[n-2].Digest
 	}
@@ -205,7 +200,7 @@ func (c *Chain) Drop(t testing.TB, reason ordering.DropReason, items ...dag.Item
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := dag.CommitIndex(len(c.commits)) + 1
-	commit := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: n, Epoch: 1, Round: dag.Round(n)}}
+	commit := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: n, Epoch: dag.FirstEpoch, Round: dag.Round(n)}}
 	for _, item := range items {
 		commit.Dropped = append(commit.Dropped, ordering.Dropped{ID: item.ID, Reason: reason})
 	}
@@ -214,7 +209,7 @@ func (c *Chain) Drop(t testing.TB, reason ordering.DropReason, items ...dag.Item
 
 // Block is a signed block of the first round with the content that is given.
 func (c *Chain) Block(t testing.TB, content dag.Block) *dag.Verified {
-	content.Epoch, content.Round, content.Parents = 1, 1, []dag.Ref{c.Committee.Genesis(content.Author)}
+	content.Epoch, content.Round, content.Parents = dag.FirstEpoch, 1, []dag.Ref{c.Committee.Genesis(content.Author)}
 	for i := range c.Committee.Size() {
 		if dag.Author(i) != content.Author {
 			content.Parents = append(content.Parents, c.Committee.Genesis(dag.Author(i)))
@@ -253,7 +248,7 @@ func (c *Chain) ring() {
 func (c *Chain) Heads() rollupapi.Heads {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return rollupapi.Heads{Committed: dag.CommitIndex(len(c.commits)), Revealed: c.sealing.revealed, Earliest: c.earliest, Epoch: 1}
+	return rollupapi.Heads{Committed: dag.CommitIndex(len(c.commits)), Revealed: c.sealing.revealed, Earliest: c.earliest, Epoch: dag.FirstEpoch}
 }
 
 // read is the commit with an index.
@@ -312,7 +307,7 @@ func (c *Chain) CommitsOfNamespace(ns dag.Namespace, after dag.CommitIndex, limi
 func (c *Chain) Status() rollupapi.NodeStatus {
 	heads := c.Heads()
 	status := rollupapi.NodeStatus{
-		Name: "v0", NetworkID: c.Committee.Network(), Chain: "apitest", Version: "test", Role: rollupapi.RoleValidator, Author: "A", Epoch: 1,
+		Name: "v0", NetworkID: c.Committee.Network(), Chain: "apitest", Version: "test", Role: rollupapi.RoleValidator, Author: "A", Epoch: dag.FirstEpoch,
 		Commit: heads.Committed, Peers: 3, Proposing: true, PeerList: []rollupapi.PeerStatus{{Name: "v1", Connected: true}},
 	}
 	if commit, ok, _ := c.read(heads.Committed); ok {
