@@ -239,3 +239,27 @@ func TestServerLimits(t *testing.T) {
 		t.Errorf("refused %d, want 3; faults %d", s.FetchesRefused, s.Faults)
 	}
 }
+
+// All strangers together are served at one rate; members are served beside it.
+func TestStrangersShareARate(t *testing.T) {
+	c := committee(t, 4)
+	nodes := cluster(t, c)
+	blocks := chain(t, c, 2, 10)
+	nodes[1].source.put(blocks...)
+	observer := start(t, c, 10, knows(nodes[1]))
+	observer.waitConnected(t, nodes[1])
+	fetch := func(from *node, id uint64) int {
+		from.Fetch(ordering.Fetch{ID: id, To: 1, FromRound: 1, ToRound: 2})
+		return from.endOf(t, id).Blocks
+	}
+	if got := fetch(observer, 1); got != len(blocks) {
+		t.Fatalf("%d blocks, want %d", got, len(blocks))
+	}
+	nodes[1].outside.charge(10 * strangersByteRate)
+	if got := fetch(observer, 2); got != 0 {
+		t.Errorf("%d blocks though strangers are over their rate", got)
+	}
+	if got := fetch(nodes[0], 3); got != len(blocks) {
+		t.Errorf("a member gets %d blocks, want %d", got, len(blocks))
+	}
+}

@@ -84,6 +84,7 @@ type Network struct {
 	events       chan ordering.Event
 	transactions chan GossipItem
 	strangers    chan struct{} // a token per fetch that is being served to a stranger
+	outside      *bucket       // bytes that all strangers together are served
 	offers       chan struct{} // a token per offer that is being read
 	newest       atomic.Pointer[dag.Ref]
 	addrs        map[peer.ID]peer.AddrInfo
@@ -102,6 +103,7 @@ func New(cfg Config) (*Network, error) {
 		events:       make(chan ordering.Event, cfg.Limits.Events),
 		transactions: make(chan GossipItem, transactionQueue),
 		strangers:    make(chan struct{}, servedStrangers),
+		outside:      newBucket(strangersByteRate, strangersByteRate),
 		offers:       make(chan struct{}, offersServed),
 		addrs:        make(map[peer.ID]peer.AddrInfo),
 	}

@@ -82,13 +82,18 @@ func (v *serving) serve() error {
 		return err
 	}
 	now := time.Now()
-	if !v.r.requests.allow(now) || !v.r.served.allow(now) {
+	if !v.r.requests.allow(now) || !v.r.served.allow(now) || !v.r.member && !v.n.outside.allow(now) {
 		v.n.count.fetchesRefused.Add(1)
 		v.sent.status = fetchBusy
 		return v.finish()
 	}
 	v.r.requests.charge(1)
-	defer func() { v.r.served.charge(v.bytes) }()
+	defer func() {
+		v.r.served.charge(v.bytes)
+		if !v.r.member {
+			v.n.outside.charge(v.bytes)
+		}
+	}()
 	if len(q.refs) > 0 {
 		err = v.refs(q.refs)
 	} else {
