@@ -58,6 +58,7 @@ type DAG struct {
 	clock     Round
 	highest   Round
 	layers    map[Round]*layer
+	held      int // vertices in layers
 	pending   pending
 }
 
@@ -219,6 +220,7 @@ func (d *DAG) SetFloor(floor Round) Added {
 			for _, v := range l.arrived {
 				v.parents = nil // children still point here; the chain must end
 			}
+			d.held -= len(l.arrived)
 			delete(d.layers, r)
 		}
 	}
@@ -261,6 +263,7 @@ func (d *DAG) join(v *Vertex) {
 	}
 	l.slots[v.ref.Author] = append(l.slots[v.ref.Author], v)
 	l.arrived = append(l.arrived, v)
+	d.held++
 	l.authors.Add(v.ref.Author)
 	d.highest = max(d.highest, v.ref.Round)
 	d.advanceClock()
@@ -294,6 +297,9 @@ func (d *DAG) Wanted() []Ref { return d.pending.wanted() }
 
 // Wants reports whether a waiting block refers to r and r is neither held nor waiting.
 func (d *DAG) Wants(r Ref) bool { return d.pending.awaited(r) && !d.pending.has(r) }
+
+// Held is how many accepted blocks of rounds above the floor are in memory.
+func (d *DAG) Held() int { return d.held }
 
 // Waiting is how many blocks wait for ancestors.
 func (d *DAG) Waiting() int { return len(d.pending.blocks) }

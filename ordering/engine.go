@@ -200,7 +200,10 @@ type Status struct {
 	Reason        string // why not, for people; empty while proposing
 	PoolItems     int
 	PoolBytes     int
-	Waiting       int // blocks that wait for ancestors
+	Waiting       int       // blocks that wait for ancestors
+	Wanted        int       // missing blocks that are asked for by name
+	Held          int       // blocks of the DAG in memory
+	Floor         dag.Round // of the DAG: rounds up to it are forgotten
 	Behind        dag.Round
 	BehindCommits dag.CommitIndex // that f+1 validators have and this node does not
 	Active        []dag.Author    // who has anchor slots
@@ -212,7 +215,8 @@ type Status struct {
 func (e *Engine) Status() Status {
 	s := Status{
 		Round: e.graph.Clock(), Own: e.proposer.last.Round, Decided: e.committer.Decided(), Commit: e.head, CommitTime: e.headTime,
-		PoolItems: e.pool.items, PoolBytes: e.pool.bytes, Waiting: e.graph.Waiting(), Behind: e.behind(),
+		PoolItems: e.pool.items, PoolBytes: e.pool.bytes, Waiting: e.graph.Waiting(),
+		Wanted: len(e.sync.wants.blocks), Held: e.graph.Held(), Floor: e.graph.Floor(), Behind: e.behind(),
 		BehindCommits: e.behindCommits(),
 		Active:        append([]dag.Author(nil), e.scores.active...), Exposed: e.proposer.exposed.Len(),
 	}

@@ -60,6 +60,9 @@ func newWants(members int) wants {
 	return wants{members: members, blocks: make(map[dag.Ref]*want), tracked: make([]int, members+1), lookAt: never}
 }
 
+// MaxWanted is how many missing blocks an engine of n validators tracks at most.
+func MaxWanted(n int) int { return n*max(minQuota, quotaRounds*n) + strangersQuota }
+
 // owner is the quota that a peer's references count in.
 func (t *wants) owner(p Peer) int { return min(int(p), t.members) }
 
