@@ -48,7 +48,7 @@ const (
 	strangerRequestRate  = 20
 	strangerByteRate     = 8 << 20
 	// strangersByteRate is what all strangers together are served per second: twenty at their own rate
-	// would take a core and a disk from the order. There are other validators to ask.
+	// would be 160 MiB. There are other validators to ask.
 	strangersByteRate = 16 << 20
 	// controlRate is how many messages beside blocks one peer may push per second; beyond it they
 	// are ignored. A round every 5 ms needs far less.
