@@ -17,6 +17,7 @@ type Admission struct {
 	network  crypto.Digest
 	registry *dag.Registry
 	keys     *keyring
+	heads    Headed
 	slots    chan struct{}
 }
 
@@ -25,6 +26,7 @@ type AdmissionConfig struct {
 	Network  crypto.Digest
 	Registry *dag.Registry
 	Sealing  Sealing
+	Heads    Headed
 	Workers  int // how many goroutines check signatures and ciphertexts at a time; at least 1
 }
 
@@ -37,7 +39,7 @@ const recoverChunk = 16
 
 // NewAdmission returns the admission of a network.
 func NewAdmission(c AdmissionConfig) *Admission {
-	return &Admission{network: c.Network, registry: c.Registry, keys: newKeyring(c.Network, c.Sealing), slots: make(chan struct{}, max(c.Workers, 1))}
+	return &Admission{network: c.Network, registry: c.Registry, keys: newKeyring(c.Network, c.Sealing), heads: c.Heads, slots: make(chan struct{}, max(c.Workers, 1))}
 }
 
 // Submission is transactions of one namespace with one envelope.

@@ -73,7 +73,7 @@ type Reveals interface {
 
 // NodeInfo says how the node is doing. It must be safe for concurrent use and must not block.
 type NodeInfo interface {
-	// Status is a snapshot. The two latencies are filled in by the Server, which measures them.
+	// Status is a snapshot. The latencies, Sealing, Revealed and Reveal are filled in by the Server.
 	Status() NodeStatus
 }
 
@@ -83,6 +83,12 @@ type Heads struct {
 	Revealed  dag.CommitIndex // all commits up to it are revealed; one without sealed items is at once
 	Earliest  dag.CommitIndex // the oldest commit that is still kept; 0 or 1 if none is pruned
 	Epoch     dag.Epoch
+}
+
+// Headed says how far the node has come. It must be safe for concurrent use and must not block.
+type Headed interface {
+	// Heads is History's.
+	Heads() Heads
 }
 
 // Location is an item's place in the order.
@@ -116,6 +122,9 @@ type NodeStatus struct {
 	Equivocators int             `json:"equivocators"`   // validators whose signed contradictions this node holds
 	LatencyP50   float64         `json:"latency_p50_ms"` // transactions submitted here, from entry to commit
 	LatencyP99   float64         `json:"latency_p99_ms"`
+	Sealing      KeyGeneration   `json:"sealing"`
+	Revealed     dag.CommitIndex `json:"revealed"`         // all commits up to it are opened
+	Reveal       *RevealProgress `json:"reveal,omitempty"` // what the first commit past Revealed waits for; nil if it does not wait
 }
 
 // Role is what a node does in its network.

@@ -16,6 +16,7 @@ const (
 	MaxRangeOpened     = maxRangeOpened
 	MaxOriginBytes     = maxOriginBytes
 	MaxSubmitSealed    = maxSubmitSealed
+	MaxUnrevealed      = maxUnrevealed
 	MaxNamespaces      = maxNamespaces
 	MaxStreams         = defaultStreams
 	MaxRPCBatch        = maxRPCBatch

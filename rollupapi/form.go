@@ -134,7 +134,7 @@ type transactionJSON struct {
 	Kind       string          `json:"kind,omitempty"`
 	Namespace  uint64          `json:"namespace,omitempty"`
 	Error      *errorJSON      `json:"error,omitempty"`
-	Reveal     *revealJSON     `json:"reveal,omitempty"`
+	Reveal     *RevealProgress `json:"reveal,omitempty"`
 	Watermarks *watermarksJSON `json:"watermarks,omitempty"`
 }
 
@@ -142,7 +142,7 @@ func newTransactionJSON(m *pb.GetResponse) transactionJSON {
 	w := newWatermarksJSON(m.GetWatermarks())
 	t := transactionJSON{
 		TxID: hex.EncodeToString(m.GetId()), State: stateName(m.GetState()), Namespace: m.GetNamespace(), Error: newErrorJSON(m.GetError()),
-		Reveal: newRevealJSON(m.GetReveal()), Watermarks: &w,
+		Reveal: newRevealForm(m.GetReveal()), Watermarks: &w,
 	}
 	if m.GetKind() != pb.Kind_KIND_UNSPECIFIED {
 		t.Kind = kindName(m.GetKind())

@@ -26,19 +26,19 @@ type submitSealedJSON struct {
 // encryptionKeyJSON is the answer to GET /v1/encryption-key and dunlin_encryptionKey. Keys and digests are
 // 0x-hex.
 type encryptionKeyJSON struct {
-	Scheme       string            `json:"scheme"`
-	NetworkID    string            `json:"network_id"`
-	KeyID        uint64            `json:"key_id"`
-	Key          hexBytes          `json:"key"`
-	Threshold    uint32            `json:"threshold"`
-	Validators   uint32            `json:"validators"`
-	PublicShares []hexBytes        `json:"public_shares"`
-	ValidFrom    uint64            `json:"valid_from_commit"`
-	ValidUntil   uint64            `json:"valid_until_commit"`
-	Attempt      uint32            `json:"attempt"`
-	Origins      []keyOriginJSON   `json:"origins"`
-	Generation   keyGenerationJSON `json:"generation"`
-	Watermarks   watermarksJSON    `json:"watermarks"`
+	Scheme       string          `json:"scheme"`
+	NetworkID    string          `json:"network_id"`
+	KeyID        uint64          `json:"key_id"`
+	Key          hexBytes        `json:"key"`
+	Threshold    uint32          `json:"threshold"`
+	Validators   uint32          `json:"validators"`
+	PublicShares []hexBytes      `json:"public_shares"`
+	ValidFrom    uint64          `json:"valid_from_commit"`
+	ValidUntil   uint64          `json:"valid_until_commit"`
+	Attempt      uint32          `json:"attempt"`
+	Origins      []keyOriginJSON `json:"origins"`
+	Generation   KeyGeneration   `json:"generation"`
+	Watermarks   watermarksJSON  `json:"watermarks"`
 }
 
 type keyOriginJSON struct {
@@ -48,8 +48,8 @@ type keyOriginJSON struct {
 	Deal   hexBytes `json:"deal,omitempty"`
 }
 
-// keyGenerationJSON is KeyGeneration in the JSON forms.
-type keyGenerationJSON struct {
+// KeyGeneration is where the making of a key stands, or of the last one that was made, in the JSON forms.
+type KeyGeneration struct {
 	Phase      string   `json:"phase"`
 	KeyID      uint64   `json:"key_id"`
 	Attempt    uint32   `json:"attempt"`
@@ -59,13 +59,16 @@ type keyGenerationJSON struct {
 	Deadline   uint64   `json:"deadline_commit"`
 	Excluded   []string `json:"excluded,omitempty"`
 	Flagged    []string `json:"flagged,omitempty"`
-	Serving    uint64   `json:"serving_key_id"`
+	Serving    uint64   `json:"serving_key_id"`      // 0 for none yet
+	Since      uint64   `json:"serving_from_commit"` // 0 for none yet
+	Threshold  uint32   `json:"threshold"`           // so many validators' shares open what is sealed with it
 }
 
-func newKeyGenerationJSON(m *pb.KeyGeneration) keyGenerationJSON {
-	return keyGenerationJSON{
+func newKeyGenerationForm(m *pb.KeyGeneration) KeyGeneration {
+	return KeyGeneration{
 		Phase: m.GetPhase(), KeyID: m.GetKeyId(), Attempt: m.GetAttempt(), Deals: m.GetDeals(), Acks: m.GetAcks(), Validators: m.GetValidators(),
 		Deadline: m.GetDeadlineCommit(), Excluded: m.GetExcluded(), Flagged: m.GetFlagged(), Serving: m.GetServingKeyId(),
+		Since: m.GetServingFromCommit(), Threshold: m.GetThreshold(),
 	}
 }
 
@@ -74,7 +77,7 @@ func newEncryptionKeyJSON(m *pb.GetEncryptionKeyResponse) encryptionKeyJSON {
 	j := encryptionKeyJSON{
 		Scheme: k.GetScheme(), NetworkID: k.GetNetworkId(), KeyID: k.GetKeyId(), Key: k.GetKey(), Threshold: k.GetThreshold(), Validators: k.GetValidators(),
 		ValidFrom: k.GetValidFromCommit(), ValidUntil: k.GetValidUntilCommit(), Attempt: k.GetAttempt(),
-		Generation: newKeyGenerationJSON(m.GetGeneration()), Watermarks: newWatermarksJSON(m.GetWatermarks()),
+		Generation: newKeyGenerationForm(m.GetGeneration()), Watermarks: newWatermarksJSON(m.GetWatermarks()),
 	}
 	for _, share := range k.GetPublicShares() {
 		j.PublicShares = append(j.PublicShares, share)
@@ -93,17 +96,17 @@ func verdictName(v pb.Verdict) string {
 	return strings.TrimPrefix(v.String(), "VERDICT_")
 }
 
-// revealJSON is RevealProgress in the JSON forms.
-type revealJSON struct {
+// RevealProgress is what the opening of a commit waits for, in the JSON forms.
+type RevealProgress struct {
 	Text    string   `json:"text"`
 	Shares  uint32   `json:"shares"`
 	Needed  uint32   `json:"needed"`
 	Missing []string `json:"missing"`
 }
 
-func newRevealJSON(m *pb.RevealProgress) *revealJSON {
+func newRevealForm(m *pb.RevealProgress) *RevealProgress {
 	if m == nil {
 		return nil
 	}
-	return &revealJSON{m.GetText(), m.GetShares(), m.GetNeeded(), append([]string{}, m.GetMissing()...)}
+	return &RevealProgress{m.GetText(), m.GetShares(), m.GetNeeded(), append([]string{}, m.GetMissing()...)}
 }

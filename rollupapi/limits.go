@@ -17,6 +17,9 @@ const (
 	// maxSubmitSealed is how many ciphertexts one call may carry: at 0.2 ms each for proof and signature,
 	// 50 ms of one core.
 	maxSubmitSealed = 256
+	// maxUnrevealed is how many commits may wait for their reveals before no more sealed items are taken: in a
+	// healthy network hardly one does. It is far below the validity window: what is refused can be sent again.
+	maxUnrevealed = 1000
 	// maxBodyBytes bounds a request body: 1 MiB in hex, with signatures and names around it.
 	maxBodyBytes = 3 << 20
 	// maxRangeItems, maxRangeBytes (of payloads) and maxRangeCommits (looked through) bound one Range.

@@ -53,19 +53,20 @@ type limitsJSON struct {
 	RPCBatch         uint32 `json:"rpc_batch"`
 	SubmitSealed     uint32 `json:"submit_sealed"`
 	CiphertextBytes  uint32 `json:"ciphertext_bytes"`
+	Unrevealed       uint32 `json:"unrevealed"`
 }
 
 // infoJSON is the answer to GET /v1/info.
 type infoJSON struct {
-	NetworkID       string            `json:"network_id"`
-	GenesisHash     string            `json:"genesis_hash"`
-	Version         string            `json:"version"`
-	ProtocolVersion uint32            `json:"protocol_version"`
-	EarliestCommit  uint64            `json:"earliest_commit"`
-	Limits          limitsJSON        `json:"limits"`
-	Features        []string          `json:"features"`
-	Sealing         keyGenerationJSON `json:"sealing"`
-	Watermarks      watermarksJSON    `json:"watermarks"`
+	NetworkID       string         `json:"network_id"`
+	GenesisHash     string         `json:"genesis_hash"`
+	Version         string         `json:"version"`
+	ProtocolVersion uint32         `json:"protocol_version"`
+	EarliestCommit  uint64         `json:"earliest_commit"`
+	Limits          limitsJSON     `json:"limits"`
+	Features        []string       `json:"features"`
+	Sealing         KeyGeneration  `json:"sealing"`
+	Watermarks      watermarksJSON `json:"watermarks"`
 }
 
 func (s *Server) restInfo(w http.ResponseWriter, _ *http.Request) error {
@@ -73,13 +74,13 @@ func (s *Server) restInfo(w http.ResponseWriter, _ *http.Request) error {
 	l := m.GetLimits()
 	return writeJSON(w, http.StatusOK, infoJSON{
 		NetworkID: m.GetNetworkId(), GenesisHash: m.GetGenesisHash(), Version: m.GetVersion(), ProtocolVersion: m.GetProtocolVersion(),
-		EarliestCommit: m.GetEarliestCommit(), Features: m.GetFeatures(), Sealing: newKeyGenerationJSON(m.GetSealing()), Watermarks: newWatermarksJSON(m.GetWatermarks()),
+		EarliestCommit: m.GetEarliestCommit(), Features: m.GetFeatures(), Sealing: newKeyGenerationForm(m.GetSealing()), Watermarks: newWatermarksJSON(m.GetWatermarks()),
 		Limits: limitsJSON{
 			TransactionBytes: l.GetTransactionBytes(), SubmitItems: l.GetSubmitItems(), SubmitItemsJSON: l.GetSubmitItemsJson(),
 			SubmitBytes: l.GetSubmitBytes(), BundleLegs: l.GetBundleLegs(), BundleNamespaces: l.GetBundleNamespaces(),
 			RangeItems: l.GetRangeItems(), RangeBytes: l.GetRangeBytes(), RangeCommits: l.GetRangeCommits(),
 			StreamNamespaces: l.GetStreamNamespaces(), Streams: l.GetStreams(), ValidityWindow: l.GetValidityWindow(), RPCBatch: l.GetRpcBatch(),
-			SubmitSealed: l.GetSubmitSealed(), CiphertextBytes: l.GetCiphertextBytes(),
+			SubmitSealed: l.GetSubmitSealed(), CiphertextBytes: l.GetCiphertextBytes(), Unrevealed: l.GetUnrevealed(),
 		},
 	})
 }

@@ -33,6 +33,7 @@ const (
 	ReasonBundleMalformed      Reason = "BUNDLE_MALFORMED"
 	ReasonSealedMalformed      Reason = "SEALED_MALFORMED"
 	ReasonSealingNotReady      Reason = "SEALING_NOT_READY"
+	ReasonRevealsBehind        Reason = "REVEALS_BEHIND"
 	ReasonEpochKeyStale        Reason = "EPOCH_KEY_STALE"
 	ReasonCiphertextInvalid    Reason = "CIPHERTEXT_INVALID"
 	ReasonDecryptFailed        Reason = "DECRYPT_FAILED"
@@ -87,6 +88,7 @@ var classes = map[Reason]class{
 	ReasonBundleMalformed:      {connect.CodeInvalidArgument, http.StatusUnprocessableEntity, rpcParams, "Bundle cannot be ordered", 0},
 	ReasonSealedMalformed:      {connect.CodeInvalidArgument, http.StatusUnprocessableEntity, rpcParams, "Sealed item cannot be ordered", 0},
 	ReasonSealingNotReady:      {connect.CodeUnavailable, http.StatusServiceUnavailable, rpcRejected, "There is no key to seal with yet", syncRetry},
+	ReasonRevealsBehind:        {connect.CodeUnavailable, http.StatusServiceUnavailable, rpcRejected, "Too much that is sealed waits to be opened", syncRetry},
 	ReasonEpochKeyStale:        {connect.CodeFailedPrecondition, http.StatusUnprocessableEntity, rpcRejected, "Sealed with an old key", 0},
 	ReasonCiphertextInvalid:    {connect.CodeInvalidArgument, http.StatusUnprocessableEntity, rpcRejected, "Ciphertext invalid", 0},
 	ReasonDecryptFailed:        {connect.CodeFailedPrecondition, http.StatusUnprocessableEntity, rpcRejected, "Ciphertext opens to nothing", 0},

@@ -95,6 +95,7 @@ func (g *reads) GetNode(context.Context, *pb.GetNodeRequest) (*pb.GetNodeRespons
 	for _, p := range n.PeerList {
 		m.PeerList = append(m.PeerList, &pb.PeerStatus{Name: p.Name, Connected: p.Connected, Lagging: p.Lagging})
 	}
+	m.Sealing, m.Revealed, m.Reveal = g.server.keyGeneration(), uint64(n.Revealed), g.server.oldestReveal(n.Revealed)
 	return &pb.GetNodeResponse{Node: m, Watermarks: g.server.watermarks()}, nil
 }
 
@@ -149,7 +150,7 @@ func (s *Server) info() *pb.GetInfoResponse {
 			BundleLegs: dag.MaxBundleLegs, BundleNamespaces: dag.MaxBundleNamespaces,
 			RangeItems: maxRangeItems, RangeBytes: maxRangeBytes, RangeCommits: maxRangeCommits,
 			StreamNamespaces: maxNamespaces, Streams: uint32(cap(s.streams)), ValidityWindow: dag.ValidityWindow, RpcBatch: maxRPCBatch,
-			SubmitSealed: maxSubmitSealed, CiphertextBytes: seal.MaxCiphertextSize,
+			SubmitSealed: maxSubmitSealed, CiphertextBytes: seal.MaxCiphertextSize, Unrevealed: maxUnrevealed,
 		},
 		Features:   []string{"submit", "bundle", "sealed", "status", "range", "stream", "sse", "eth_rpc"},
 		Watermarks: s.watermarks(),
@@ -172,11 +173,13 @@ func (s *Server) networkInfo() *pb.GetNetworkResponse {
 	return m
 }
 
-// nodeStatus is the node's word with the latencies that this server measured.
+// nodeStatus is the node's word with the latencies that this server measured, and how sealing is doing.
 func (s *Server) nodeStatus() NodeStatus {
 	n := s.backend.Node.Status()
 	p50, p99 := s.tracker.latency()
 	n.LatencyP50, n.LatencyP99 = milliseconds(p50), milliseconds(p99)
+	n.Sealing, n.Revealed = newKeyGenerationForm(s.keyGeneration()), s.backend.History.Heads().Revealed
+	n.Reveal = newRevealForm(s.oldestReveal(n.Revealed))
 	if n.PeerList == nil {
 		n.PeerList = []PeerStatus{}
 	}

@@ -255,12 +255,13 @@ func TestRevealInJSON(t *testing.T) {
 func TestRangeOpensBounded(t *testing.T) {
 	c := apitest.New(t)
 	c.OpenSealing(t)
-	var blocks [4][]dag.Item
-	for i := range rollupapi.MaxRangeOpened + 1 {
-		item := c.SealedItem(t, dag.Leg{Namespace: apitest.Open, Payload: fmt.Append(nil, i)})
-		blocks[i%4] = append(blocks[i%4], item)
+	for i := 0; i <= rollupapi.MaxRangeOpened; {
+		var block []dag.Item
+		for ; i <= rollupapi.MaxRangeOpened && len(block) < dag.MaxSealedItems(c.Committee.Size()); i++ {
+			block = append(block, c.SealedItem(t, dag.Leg{Namespace: apitest.Open, Payload: fmt.Append(nil, i)}))
+		}
+		c.Commit(t, block)
 	}
-	c.Commit(t, blocks[:]...)
 	c.RevealAll(t)
 	url, _ := c.Serve(t)
 	read := dunlinv1connect.NewReadClient(web(t), url)

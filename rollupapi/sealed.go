@@ -16,11 +16,14 @@ const sealedChunk = 16
 
 // Sealed admits each sealed item on its own; head is the newest commit. What can be told without
 // a computation in the group is told first; then come signature and proof, once each. The error is a
-// Refusal of all, since there is no key yet, or ctx's if it ended first. It blocks while
+// Refusal of all, since there is no key yet or the reveals are behind, or ctx's if it ended first. It blocks while
 // ciphertexts are checked.
 func (a *Admission) Sealed(ctx context.Context, head dag.CommitIndex, items []dag.Sealed) ([]Admitted, error) {
 	serving, err := a.servingKey()
 	if err != nil {
+		return nil, err
+	}
+	if err := checkReveals(a.heads.Heads()); err != nil {
 		return nil, err
 	}
 	key, err := a.keys.ready(&serving)
@@ -54,6 +57,14 @@ func (a *Admission) servingKey() (keygen.Key, error) {
 		return key, notReady(a.keys.sealing.SealingStatus())
 	}
 	return key, nil
+}
+
+// checkReveals refuses while so much is committed and not opened that what comes now would stay unread.
+func checkReveals(h Heads) error {
+	if h.Committed <= h.Revealed+maxUnrevealed {
+		return nil
+	}
+	return over(ReasonRevealsBehind, maxUnrevealed, "%d commits wait for their reveals, limit %d: what is sealed now would stay unread", h.Committed-h.Revealed, maxUnrevealed)
 }
 
 // notReady says how far the first key is.

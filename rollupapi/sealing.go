@@ -92,7 +92,11 @@ func holdsDeal(b *dag.Block, deal []byte) bool {
 // keyGeneration is where the making of a key stands.
 func (s *Server) keyGeneration() *pb.KeyGeneration {
 	status := s.backend.Sealing.SealingStatus()
-	return newKeyGeneration(&status, s.backend.Committee)
+	m := newKeyGeneration(&status, s.backend.Committee)
+	if key, ok := s.admission.keys.find(status.Serving); ok {
+		m.ServingFromCommit, m.Threshold = uint64(key.From), uint32(key.Threshold)
+	}
+	return m
 }
 
 func newKeyGeneration(s *keygen.Status, c *dag.Committee) *pb.KeyGeneration {

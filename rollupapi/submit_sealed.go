@@ -107,6 +107,11 @@ func (s *Server) revealAll(admitted []Admitted, results []result) error {
 	return nil
 }
 
+// oldestReveal says what the first commit that is not revealed waits for; nil if it does not wait.
+func (s *Server) oldestReveal(revealed dag.CommitIndex) *pb.RevealProgress {
+	return s.revealProgress(revealed + 1)
+}
+
 // revealProgress says what the opening of a commit waits for; nil if it does not wait.
 func (s *Server) revealProgress(index dag.CommitIndex) *pb.RevealProgress {
 	have, need, missing, ok := s.backend.Reveals.RevealProgress(index)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -257,7 +258,7 @@ func TestEncryptionKey(t *testing.T) {
 	if status, body := get(t, url+"/v1/encryption-key"); status != 503 || reasonIn(t, body) != "SEALING_NOT_READY" || !strings.Contains(string(body), "DEALING): 2 validators have dealt") {
 		t.Errorf("%d %s", status, body)
 	}
-	if _, body := get(t, url+"/v1/info"); !strings.Contains(string(body), `"sealing":{"phase":"DEALING","key_id":1,"attempt":0,"deals":2,"acks":0,"validators":4,"deadline_commit":0,"excluded":["v3"],"serving_key_id":0}`) {
+	if _, body := get(t, url+"/v1/info"); !strings.Contains(string(body), `"sealing":{"phase":"DEALING","key_id":1,"attempt":0,"deals":2,"acks":0,"validators":4,"deadline_commit":0,"excluded":["v3"],"serving_key_id":0,"serving_from_commit":0,"threshold":0}`) {
 		t.Errorf("%s", body)
 	}
 	c.OpenSealing(t)
@@ -306,5 +307,80 @@ func TestEncryptionKey(t *testing.T) {
 	}
 	if status, _ := get(t, url+"/v1/encryption-key?deals=yes"); status != 400 {
 		t.Errorf("deals=yes: %d", status)
+	}
+}
+
+// TestNodeTellsSealing: GetNode says which key serves, and what the oldest commit that is not opened waits for.
+func TestNodeTellsSealing(t *testing.T) {
+	c := apitest.New(t)
+	c.OpenSealing(t)
+	c.Commit(t, []dag.Item{c.SealedItem(t, dag.Leg{Namespace: apitest.Open, Payload: []byte("x")})})
+	c.Shares(2)
+	url, _ := c.Serve(t)
+	node, err := dunlinv1connect.NewReadClient(web(t), url).GetNode(t.Context(), &pb.GetNodeRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := node.GetNode()
+	if k := n.GetSealing(); k.GetServingKeyId() != 1 || k.GetServingFromCommit() != 2 || k.GetThreshold() != 3 || k.GetPhase() != "READY" {
+		t.Errorf("%v", k)
+	}
+	if n.GetRevealed() != 1 || n.GetReveal().GetText() != "2 of 3 shares, missing v2 v3" {
+		t.Errorf("%d, %v", n.GetRevealed(), n.GetReveal())
+	}
+}
+
+// TestRevealsBehind: what is sealed is refused by every way in while too much of what is committed waits for its
+// reveals, and only then; what is not sealed is taken.
+func TestRevealsBehind(t *testing.T) {
+	c := apitest.New(t)
+	c.OpenSealing(t)
+	url, _ := c.Serve(t)
+	ingress := dunlinv1connect.NewIngressClient(web(t), url)
+	item := c.SealedItem(t, dag.Leg{Namespace: apitest.Open, Payload: []byte("secret")})
+	s := item.Sealed()
+	c.Commit(t, []dag.Item{c.SealedItem(t, dag.Leg{Namespace: apitest.Open, Payload: []byte("never opened")})})
+	for range rollupapi.MaxUnrevealed - 1 {
+		c.Commit(t, nil)
+	}
+	request := &pb.SubmitSealedRequest{Items: []*pb.SealedItem{sealedMessage(s)}}
+	if _, err := ingress.SubmitSealed(t.Context(), request); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+	head := c.Commit(t, nil).Index
+	var refused *connect.Error
+	if _, err := ingress.SubmitSealed(t.Context(), request); !errors.As(err, &refused) || refused.Code() != connect.CodeUnavailable || !strings.Contains(err.Error(), "1001 commits wait for their reveals, limit 1000") {
+		t.Errorf("past the limit: %v", err)
+	}
+	body := fmt.Sprintf(`{"namespaces":[1003],"ciphertext":"0x%x","valid_until_commit":%d}`, s.Ciphertext, s.ValidUntil)
+	response, err := web(t).Post(url+"/v1/submit/sealed", "application/json", strings.NewReader(`{"items":[`+body+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problem struct {
+		Reason    string `json:"reason"`
+		Retryable bool   `json:"retryable"`
+		Limit     uint64 `json:"limit"`
+	}
+	err = json.NewDecoder(response.Body).Decode(&problem)
+	_ = response.Body.Close()
+	if err != nil || response.StatusCode != http.StatusServiceUnavailable || problem.Reason != "REVEALS_BEHIND" || !problem.Retryable || problem.Limit != rollupapi.MaxUnrevealed {
+		t.Errorf("REST: %d, %+v, %v", response.StatusCode, problem, err)
+	}
+	admission := c.Config().Admission
+	var r *rollupapi.Refusal
+	if _, err := admission.Encoded(t.Context(), head, item.Raw); !errors.As(err, &r) || r.Reason != rollupapi.ReasonRevealsBehind || r.RetryAfter() == 0 {
+		t.Errorf("gossip: %v", err)
+	}
+	if _, err := admission.Encoded(t.Context(), head, c.OpenItem(t, apitest.Open, "plain").Raw); err != nil {
+		t.Errorf("what is not sealed: %v", err)
+	}
+	_, info := get(t, url+"/v1/info")
+	if !strings.Contains(string(info), `"unrevealed":1000`) {
+		t.Errorf("%s", info)
+	}
+	c.RevealAll(t)
+	if _, err := ingress.SubmitSealed(t.Context(), request); err != nil {
+		t.Errorf("after the reveals: %v", err)
 	}
 }

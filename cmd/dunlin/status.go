@@ -78,6 +78,8 @@ func printStatus(out io.Writer, s client.NodeStatus) error {
 		behind += fmt.Sprintf(", caught up in about %v", (time.Duration(s.ETA) * time.Millisecond).Round(time.Second))
 	}
 	fmt.Fprintf(w, "commit\t%d (%s), %s\n", s.Commit, s.CommitDigest, behind)
+	fmt.Fprintf(w, "revealed\t%s\n", revealedLine(&s))
+	fmt.Fprintf(w, "sealing\t%s\n", sealingLine(&s.Sealing))
 	fmt.Fprintf(w, "proposing\t%s\n", proposing)
 	fmt.Fprintf(w, "peers\t%s\n", peers)
 	fmt.Fprintf(w, "pool\t%d transactions, %d bytes\n", s.PoolItems, s.PoolBytes)

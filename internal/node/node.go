@@ -91,14 +91,14 @@ func open(home *Home, o Options) (*node, error) {
 	if author, ok := home.Author(); ok {
 		n.self = author
 	}
-	n.admission = rollupapi.NewAdmission(rollupapi.AdmissionConfig{
-		Network: committee.Network(), Registry: n.registry, Sealing: n, Workers: runtime.GOMAXPROCS(0),
-	})
 	engine, err := n.recover(o.Damage)
 	if err != nil {
 		return nil, err
 	}
 	n.history = newHistory(n.store, committee.Epoch())
+	n.admission = rollupapi.NewAdmission(rollupapi.AdmissionConfig{
+		Network: committee.Network(), Registry: n.registry, Sealing: n, Heads: n.history, Workers: runtime.GOMAXPROCS(0),
+	})
 	n.revealer = newRevealer(n)
 	n.pending = newPending()
 	n.progress = &progress{log: n.log}

@@ -21,7 +21,7 @@ func (c *Chain) Config() rollupapi.Config {
 
 // AdmissionConfig is what an admission of the chain's network stands on.
 func (c *Chain) AdmissionConfig(workers int) rollupapi.AdmissionConfig {
-	return rollupapi.AdmissionConfig{Network: c.Committee.Network(), Registry: c.Registry, Sealing: c, Workers: workers}
+	return rollupapi.AdmissionConfig{Network: c.Committee.Network(), Registry: c.Registry, Sealing: c, Heads: c, Workers: workers}
 }
 
 // Serve serves the chain on 127.0.0.1 until the test ends or stop is called, and returns its URL.

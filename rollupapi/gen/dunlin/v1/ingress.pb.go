@@ -948,19 +948,21 @@ func (x *KeyOrigin) GetBlock() []byte {
 
 // KeyGeneration is where the making of a key stands, or of the last one that was made.
 type KeyGeneration struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Phase          string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`               // DEALING, ACKNOWLEDGING or READY
-	KeyId          uint64                 `protobuf:"varint,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"` // that is being made, or serves
-	Attempt        uint32                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Deals          uint32                 `protobuf:"varint,4,opt,name=deals,proto3" json:"deals,omitempty"` // good ones, of validators
-	Acks           uint32                 `protobuf:"varint,5,opt,name=acks,proto3" json:"acks,omitempty"`
-	Validators     uint32                 `protobuf:"varint,6,opt,name=validators,proto3" json:"validators,omitempty"`                               // n
-	DeadlineCommit uint64                 `protobuf:"varint,7,opt,name=deadline_commit,json=deadlineCommit,proto3" json:"deadline_commit,omitempty"` // when the present window closes at the latest; 0 where none runs
-	Excluded       []string               `protobuf:"bytes,8,rep,name=excluded,proto3" json:"excluded,omitempty"`                                    // proven to cheat
-	Flagged        []string               `protobuf:"bytes,9,rep,name=flagged,proto3" json:"flagged,omitempty"`                                      // complained falsely
-	ServingKeyId   uint64                 `protobuf:"varint,10,opt,name=serving_key_id,json=servingKeyId,proto3" json:"serving_key_id,omitempty"`    // 0 for none yet
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Phase             string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`               // DEALING, ACKNOWLEDGING or READY
+	KeyId             uint64                 `protobuf:"varint,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"` // that is being made, or serves
+	Attempt           uint32                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Deals             uint32                 `protobuf:"varint,4,opt,name=deals,proto3" json:"deals,omitempty"` // good ones, of validators
+	Acks              uint32                 `protobuf:"varint,5,opt,name=acks,proto3" json:"acks,omitempty"`
+	Validators        uint32                 `protobuf:"varint,6,opt,name=validators,proto3" json:"validators,omitempty"`                                           // n
+	DeadlineCommit    uint64                 `protobuf:"varint,7,opt,name=deadline_commit,json=deadlineCommit,proto3" json:"deadline_commit,omitempty"`             // when the present window closes at the latest; 0 where none runs
+	Excluded          []string               `protobuf:"bytes,8,rep,name=excluded,proto3" json:"excluded,omitempty"`                                                // proven to cheat
+	Flagged           []string               `protobuf:"bytes,9,rep,name=flagged,proto3" json:"flagged,omitempty"`                                                  // complained falsely
+	ServingKeyId      uint64                 `protobuf:"varint,10,opt,name=serving_key_id,json=servingKeyId,proto3" json:"serving_key_id,omitempty"`                // 0 for none yet
+	ServingFromCommit uint64                 `protobuf:"varint,11,opt,name=serving_from_commit,json=servingFromCommit,proto3" json:"serving_from_commit,omitempty"` // since when it serves; 0 for none yet
+	Threshold         uint32                 `protobuf:"varint,12,opt,name=threshold,proto3" json:"threshold,omitempty"`                                            // so many validators' shares open what is sealed with it; 0 for none yet
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *KeyGeneration) Reset() {
@@ -1063,6 +1065,20 @@ func (x *KeyGeneration) GetServingKeyId() uint64 {
 	return 0
 }
 
+func (x *KeyGeneration) GetServingFromCommit() uint64 {
+	if x != nil {
+		return x.ServingFromCommit
+	}
+	return 0
+}
+
+func (x *KeyGeneration) GetThreshold() uint32 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
 var File_dunlin_v1_ingress_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_ingress_proto_rawDesc = "" +
@@ -1160,7 +1176,7 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\x06commit\x18\x02 \x01(\x04R\x06commit\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\fR\x06digest\x12\x12\n" +
 	"\x04deal\x18\x04 \x01(\fR\x04deal\x12\x14\n" +
-	"\x05block\x18\x05 \x01(\fR\x05block\"\xa5\x02\n" +
+	"\x05block\x18\x05 \x01(\fR\x05block\"\xf3\x02\n" +
 	"\rKeyGeneration\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\x04R\x05keyId\x12\x18\n" +
@@ -1174,7 +1190,9 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\bexcluded\x18\b \x03(\tR\bexcluded\x12\x18\n" +
 	"\aflagged\x18\t \x03(\tR\aflagged\x12$\n" +
 	"\x0eserving_key_id\x18\n" +
-	" \x01(\x04R\fservingKeyId*D\n" +
+	" \x01(\x04R\fservingKeyId\x12.\n" +
+	"\x13serving_from_commit\x18\v \x01(\x04R\x11servingFromCommit\x12\x1c\n" +
+	"\tthreshold\x18\f \x01(\rR\tthreshold*D\n" +
 	"\n" +
 	"BundleMode\x12\x1b\n" +
 	"\x17BUNDLE_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +

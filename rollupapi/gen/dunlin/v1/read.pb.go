@@ -288,6 +288,7 @@ type Limits struct {
 	RpcBatch         uint32                 `protobuf:"varint,13,opt,name=rpc_batch,json=rpcBatch,proto3" json:"rpc_batch,omitempty"`                   // JSON-RPC requests in one batch
 	SubmitSealed     uint32                 `protobuf:"varint,14,opt,name=submit_sealed,json=submitSealed,proto3" json:"submit_sealed,omitempty"`       // ciphertexts per call
 	CiphertextBytes  uint32                 `protobuf:"varint,15,opt,name=ciphertext_bytes,json=ciphertextBytes,proto3" json:"ciphertext_bytes,omitempty"`
+	Unrevealed       uint32                 `protobuf:"varint,16,opt,name=unrevealed,proto3" json:"unrevealed,omitempty"` // commits that may wait for their reveals before sealed items are refused with REVEALS_BEHIND
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -427,6 +428,13 @@ func (x *Limits) GetCiphertextBytes() uint32 {
 	return 0
 }
 
+func (x *Limits) GetUnrevealed() uint32 {
+	if x != nil {
+		return x.Unrevealed
+	}
+	return 0
+}
+
 type GetNodeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -540,6 +548,9 @@ type NodeStatus struct {
 	LatencyP99Ms  float64                `protobuf:"fixed64,21,opt,name=latency_p99_ms,json=latencyP99Ms,proto3" json:"latency_p99_ms,omitempty"`
 	Equivocators  uint32                 `protobuf:"varint,22,opt,name=equivocators,proto3" json:"equivocators,omitempty"` // validators whose signed contradictions this node holds
 	EtaMs         uint64                 `protobuf:"varint,23,opt,name=eta_ms,json=etaMs,proto3" json:"eta_ms,omitempty"`  // until it has what it lacks, at the present speed; 0 if unknown or nothing is lacking
+	Sealing       *KeyGeneration         `protobuf:"bytes,24,opt,name=sealing,proto3" json:"sealing,omitempty"`
+	Revealed      uint64                 `protobuf:"varint,25,opt,name=revealed,proto3" json:"revealed,omitempty"` // all commits up to it are opened
+	Reveal        *RevealProgress        `protobuf:"bytes,26,opt,name=reveal,proto3" json:"reveal,omitempty"`      // what the first commit past revealed waits for; unset if it does not wait
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -733,6 +744,27 @@ func (x *NodeStatus) GetEtaMs() uint64 {
 		return x.EtaMs
 	}
 	return 0
+}
+
+func (x *NodeStatus) GetSealing() *KeyGeneration {
+	if x != nil {
+		return x.Sealing
+	}
+	return nil
+}
+
+func (x *NodeStatus) GetRevealed() uint64 {
+	if x != nil {
+		return x.Revealed
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetReveal() *RevealProgress {
+	if x != nil {
+		return x.Reveal
+	}
+	return nil
 }
 
 type PeerStatus struct {
@@ -1865,7 +1897,7 @@ var File_dunlin_v1_read_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\n" +
-	"\x14dunlin/v1/read.proto\x12\tdunlin.v1\x1a\x17dunlin/v1/ingress.proto\x1a\x15dunlin/v1/types.proto\"\x10\n" +
+	"\x14dunlin/v1/read.proto\x12\tdunlin.v1\x1a\x17dunlin/v1/ingress.proto\x1a\x16dunlin/v1/status.proto\x1a\x15dunlin/v1/types.proto\"\x10\n" +
 	"\x0eGetInfoRequest\"\xf3\x02\n" +
 	"\x0fGetInfoResponse\x12\x1d\n" +
 	"\n" +
@@ -1879,7 +1911,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\n" +
 	"watermarks\x18\b \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
 	"watermarks\x122\n" +
-	"\asealing\x18\t \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\"\xb9\x04\n" +
+	"\asealing\x18\t \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\"\xd9\x04\n" +
 	"\x06Limits\x12+\n" +
 	"\x11transaction_bytes\x18\x01 \x01(\rR\x10transactionBytes\x12!\n" +
 	"\fsubmit_items\x18\x02 \x01(\rR\vsubmitItems\x12*\n" +
@@ -1899,13 +1931,16 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x0fvalidity_window\x18\f \x01(\rR\x0evalidityWindow\x12\x1b\n" +
 	"\trpc_batch\x18\r \x01(\rR\brpcBatch\x12#\n" +
 	"\rsubmit_sealed\x18\x0e \x01(\rR\fsubmitSealed\x12)\n" +
-	"\x10ciphertext_bytes\x18\x0f \x01(\rR\x0fciphertextBytes\"\x10\n" +
+	"\x10ciphertext_bytes\x18\x0f \x01(\rR\x0fciphertextBytes\x12\x1e\n" +
+	"\n" +
+	"unrevealed\x18\x10 \x01(\rR\n" +
+	"unrevealed\"\x10\n" +
 	"\x0eGetNodeRequest\"s\n" +
 	"\x0fGetNodeResponse\x12)\n" +
 	"\x04node\x18\x01 \x01(\v2\x15.dunlin.v1.NodeStatusR\x04node\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xa6\x05\n" +
+	"watermarks\"\xa9\x06\n" +
 	"\n" +
 	"NodeStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
@@ -1934,7 +1969,10 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x0elatency_p50_ms\x18\x14 \x01(\x01R\flatencyP50Ms\x12$\n" +
 	"\x0elatency_p99_ms\x18\x15 \x01(\x01R\flatencyP99Ms\x12\"\n" +
 	"\fequivocators\x18\x16 \x01(\rR\fequivocators\x12\x15\n" +
-	"\x06eta_ms\x18\x17 \x01(\x04R\x05etaMs\"X\n" +
+	"\x06eta_ms\x18\x17 \x01(\x04R\x05etaMs\x122\n" +
+	"\asealing\x18\x18 \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\x12\x1a\n" +
+	"\brevealed\x18\x19 \x01(\x04R\brevealed\x121\n" +
+	"\x06reveal\x18\x1a \x01(\v2\x19.dunlin.v1.RevealProgressR\x06reveal\"X\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
@@ -2103,10 +2141,11 @@ var file_dunlin_v1_read_proto_goTypes = []any{
 	(*Heartbeat)(nil),          // 22: dunlin.v1.Heartbeat
 	(*Watermarks)(nil),         // 23: dunlin.v1.Watermarks
 	(*KeyGeneration)(nil),      // 24: dunlin.v1.KeyGeneration
-	(*BlockRef)(nil),           // 25: dunlin.v1.BlockRef
-	(Kind)(0),                  // 26: dunlin.v1.Kind
-	(*Leg)(nil),                // 27: dunlin.v1.Leg
-	(Verdict)(0),               // 28: dunlin.v1.Verdict
+	(*RevealProgress)(nil),     // 25: dunlin.v1.RevealProgress
+	(*BlockRef)(nil),           // 26: dunlin.v1.BlockRef
+	(Kind)(0),                  // 27: dunlin.v1.Kind
+	(*Leg)(nil),                // 28: dunlin.v1.Leg
+	(Verdict)(0),               // 29: dunlin.v1.Verdict
 }
 var file_dunlin_v1_read_proto_depIdxs = []int32{
 	4,  // 0: dunlin.v1.GetInfoResponse.limits:type_name -> dunlin.v1.Limits
@@ -2115,43 +2154,45 @@ var file_dunlin_v1_read_proto_depIdxs = []int32{
 	7,  // 3: dunlin.v1.GetNodeResponse.node:type_name -> dunlin.v1.NodeStatus
 	23, // 4: dunlin.v1.GetNodeResponse.watermarks:type_name -> dunlin.v1.Watermarks
 	8,  // 5: dunlin.v1.NodeStatus.peer_list:type_name -> dunlin.v1.PeerStatus
-	11, // 6: dunlin.v1.GetNetworkResponse.validators:type_name -> dunlin.v1.ValidatorInfo
-	12, // 7: dunlin.v1.GetNetworkResponse.namespaces:type_name -> dunlin.v1.NamespaceInfo
-	23, // 8: dunlin.v1.GetNetworkResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	15, // 9: dunlin.v1.GetCommitResponse.commit:type_name -> dunlin.v1.CommitHeader
-	23, // 10: dunlin.v1.GetCommitResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	25, // 11: dunlin.v1.CommitHeader.anchors:type_name -> dunlin.v1.BlockRef
-	25, // 12: dunlin.v1.CommitHeader.blocks:type_name -> dunlin.v1.BlockRef
-	26, // 13: dunlin.v1.Item.kind:type_name -> dunlin.v1.Kind
-	27, // 14: dunlin.v1.Item.legs:type_name -> dunlin.v1.Leg
-	28, // 15: dunlin.v1.Item.verdict:type_name -> dunlin.v1.Verdict
-	0,  // 16: dunlin.v1.RangeRequest.min_state:type_name -> dunlin.v1.MinState
-	16, // 17: dunlin.v1.RangeResponse.items:type_name -> dunlin.v1.Item
-	23, // 18: dunlin.v1.RangeResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	1,  // 19: dunlin.v1.StreamRequest.content:type_name -> dunlin.v1.Content
-	0,  // 20: dunlin.v1.StreamRequest.min_state:type_name -> dunlin.v1.MinState
-	23, // 21: dunlin.v1.StreamResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	21, // 22: dunlin.v1.StreamResponse.items:type_name -> dunlin.v1.ItemBatch
-	15, // 23: dunlin.v1.StreamResponse.commit:type_name -> dunlin.v1.CommitHeader
-	22, // 24: dunlin.v1.StreamResponse.watermark:type_name -> dunlin.v1.Heartbeat
-	16, // 25: dunlin.v1.ItemBatch.items:type_name -> dunlin.v1.Item
-	2,  // 26: dunlin.v1.Read.GetInfo:input_type -> dunlin.v1.GetInfoRequest
-	5,  // 27: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
-	9,  // 28: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
-	13, // 29: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
-	17, // 30: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
-	19, // 31: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
-	3,  // 32: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
-	6,  // 33: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
-	10, // 34: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
-	14, // 35: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
-	18, // 36: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
-	20, // 37: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
-	32, // [32:38] is the sub-list for method output_type
-	26, // [26:32] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	24, // 6: dunlin.v1.NodeStatus.sealing:type_name -> dunlin.v1.KeyGeneration
+	25, // 7: dunlin.v1.NodeStatus.reveal:type_name -> dunlin.v1.RevealProgress
+	11, // 8: dunlin.v1.GetNetworkResponse.validators:type_name -> dunlin.v1.ValidatorInfo
+	12, // 9: dunlin.v1.GetNetworkResponse.namespaces:type_name -> dunlin.v1.NamespaceInfo
+	23, // 10: dunlin.v1.GetNetworkResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	15, // 11: dunlin.v1.GetCommitResponse.commit:type_name -> dunlin.v1.CommitHeader
+	23, // 12: dunlin.v1.GetCommitResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	26, // 13: dunlin.v1.CommitHeader.anchors:type_name -> dunlin.v1.BlockRef
+	26, // 14: dunlin.v1.CommitHeader.blocks:type_name -> dunlin.v1.BlockRef
+	27, // 15: dunlin.v1.Item.kind:type_name -> dunlin.v1.Kind
+	28, // 16: dunlin.v1.Item.legs:type_name -> dunlin.v1.Leg
+	29, // 17: dunlin.v1.Item.verdict:type_name -> dunlin.v1.Verdict
+	0,  // 18: dunlin.v1.RangeRequest.min_state:type_name -> dunlin.v1.MinState
+	16, // 19: dunlin.v1.RangeResponse.items:type_name -> dunlin.v1.Item
+	23, // 20: dunlin.v1.RangeResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	1,  // 21: dunlin.v1.StreamRequest.content:type_name -> dunlin.v1.Content
+	0,  // 22: dunlin.v1.StreamRequest.min_state:type_name -> dunlin.v1.MinState
+	23, // 23: dunlin.v1.StreamResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	21, // 24: dunlin.v1.StreamResponse.items:type_name -> dunlin.v1.ItemBatch
+	15, // 25: dunlin.v1.StreamResponse.commit:type_name -> dunlin.v1.CommitHeader
+	22, // 26: dunlin.v1.StreamResponse.watermark:type_name -> dunlin.v1.Heartbeat
+	16, // 27: dunlin.v1.ItemBatch.items:type_name -> dunlin.v1.Item
+	2,  // 28: dunlin.v1.Read.GetInfo:input_type -> dunlin.v1.GetInfoRequest
+	5,  // 29: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
+	9,  // 30: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
+	13, // 31: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
+	17, // 32: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
+	19, // 33: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
+	3,  // 34: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
+	6,  // 35: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
+	10, // 36: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
+	14, // 37: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
+	18, // 38: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
+	20, // 39: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
+	34, // [34:40] is the sub-list for method output_type
+	28, // [28:34] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_dunlin_v1_read_proto_init() }
@@ -2160,6 +2201,7 @@ func file_dunlin_v1_read_proto_init() {
 		return
 	}
 	file_dunlin_v1_ingress_proto_init()
+	file_dunlin_v1_status_proto_init()
 	file_dunlin_v1_types_proto_init()
 	file_dunlin_v1_read_proto_msgTypes[18].OneofWrappers = []any{
 		(*StreamResponse_Items)(nil),

@@ -54,7 +54,8 @@ type IngressClient interface {
 	// SubmitBundle takes several payloads that stand at one position of the order, or nowhere.
 	SubmitBundle(context.Context, *v1.SubmitBundleRequest) (*v1.SubmitBundleResponse, error)
 	// SubmitSealed takes one or many ciphertexts, each of a transaction or of a bundle. It answers per item.
-	// Nobody reads what they hold before their place in the order is fixed.
+	// Nobody reads what they hold before their place in the order is fixed. While too many commits wait for
+	// their reveals it is refused with REVEALS_BEHIND, which is retryable; Limits.unrevealed says how many.
 	SubmitSealed(context.Context, *v1.SubmitSealedRequest) (*v1.SubmitSealedResponse, error)
 	// GetEncryptionKey is the key that users seal with. Until the network has made one it is refused with
 	// SEALING_NOT_READY, whose message says how far that is.
@@ -152,7 +153,8 @@ type IngressHandler interface {
 	// SubmitBundle takes several payloads that stand at one position of the order, or nowhere.
 	SubmitBundle(context.Context, *v1.SubmitBundleRequest) (*v1.SubmitBundleResponse, error)
 	// SubmitSealed takes one or many ciphertexts, each of a transaction or of a bundle. It answers per item.
-	// Nobody reads what they hold before their place in the order is fixed.
+	// Nobody reads what they hold before their place in the order is fixed. While too many commits wait for
+	// their reveals it is refused with REVEALS_BEHIND, which is retryable; Limits.unrevealed says how many.
 	SubmitSealed(context.Context, *v1.SubmitSealedRequest) (*v1.SubmitSealedResponse, error)
 	// GetEncryptionKey is the key that users seal with. Until the network has made one it is refused with
 	// SEALING_NOT_READY, whose message says how far that is.

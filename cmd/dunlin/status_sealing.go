@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dunlin-network/dunlin/ordering/keygen"
+	"github.com/dunlin-network/dunlin/rollupapi"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
+)
+
+// sealingLine says which key serves, and how far the one is that is being made.
+func sealingLine(g *rollupapi.KeyGeneration) string {
+	var parts []string
+	if g.Serving != 0 {
+		parts = append(parts, fmt.Sprintf("key %d since commit %d, %d of %d open", g.Serving, g.Since, g.Threshold, g.Validators))
+	}
+	making := ""
+	switch g.Phase {
+	case keygen.Dealing.String():
+		making = fmt.Sprintf("dealing, %d of %d deals", g.Deals, g.Validators)
+	case keygen.Acknowledging.String():
+		making = fmt.Sprintf("acknowledging, %d of %d", g.Acks, g.Validators)
+	}
+	switch {
+	case making != "" && g.Serving != 0:
+		making = fmt.Sprintf("key %d: %s", g.KeyID, making)
+	case making == "" && g.Serving == 0:
+		making = "no key yet"
+	}
+	if g.Deadline != 0 {
+		making += fmt.Sprintf(", at the latest at commit %d", g.Deadline)
+	}
+	if making != "" {
+		parts = append(parts, making)
+	}
+	if len(g.Excluded) > 0 {
+		parts = append(parts, "proven to cheat: "+strings.Join(g.Excluded, " "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// revealedLine says up to which commit all is opened, and what the next one waits for.
+func revealedLine(s *client.NodeStatus) string {
+	if s.Revealed >= s.Commit {
+		return fmt.Sprintf("%d, all", s.Revealed)
+	}
+	line := fmt.Sprintf("%d, %d behind", s.Revealed, s.Commit-s.Revealed)
+	if r := s.Reveal; r != nil {
+		line += fmt.Sprintf(": %d of %d shares for commit %d", r.Shares, r.Needed, s.Revealed+1)
+		if len(r.Missing) > 0 {
+			line += ", missing " + strings.Join(r.Missing, " ")
+		}
+	}
+	return line
+}
