@@ -173,11 +173,11 @@ func (w *network) commit(items ...dag.Item) *ordering.Commit {
 	w.t.Helper()
 	w.head++
 	c := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: w.head, Round: dag.Round(10 + w.head), Previous: w.previous}}
-	const perBlock = 600 // of the least sealed items, so that a block keeps its limit
+	perBlock := dag.MaxSealedItems(len(w.members))
 	for author := dag.Author(0); len(items) > 0; author++ {
 		taken := items[:min(perBlock, len(items))]
 		items = items[len(taken):]
-		b := w.block(author, taken)
+		b := w.block(author%dag.Author(len(w.members)), taken)
 		for i := range taken {
 			c.Accepted = append(c.Accepted, ordering.Accepted{ID: taken[i].ID, Block: uint32(len(c.Bodies)), Item: uint32(i)})
 		}
