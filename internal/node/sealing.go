@@ -40,9 +40,12 @@ func (n *node) WaitRevealed(ctx context.Context, after dag.CommitIndex) (dag.Com
 	return n.revealer.bell.wait(ctx, after, n.store.Revealed)
 }
 
-// RevealProgress is how many shares of an unrevealed commit are there, of how many, and who is missing.
+// RevealProgress is how many shares of an unrevealed commit are there, of how many, and who is missing. It
+// knows of nothing while the revealer is at work, which it does not wait for.
 func (n *node) RevealProgress(i dag.CommitIndex) (have, need int, missing []dag.Author, ok bool) {
-	n.revealer.mu.Lock()
+	if !n.revealer.mu.TryLock() {
+		return 0, 0, nil, false
+	}
 	defer n.revealer.mu.Unlock()
 	return n.revealer.tracker.Progress(i)
 }
