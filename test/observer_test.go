@@ -62,7 +62,7 @@ func (f *fleet) genesis() *dag.Genesis {
 // freeAddress is an address that nobody listens on now.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := devnet.ListenFree("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}

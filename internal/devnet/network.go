@@ -226,7 +226,7 @@ func (p *Plan) ports() ([]nodePorts, error) {
 		}
 	}()
 	hold := func(port int) (int, error) {
-		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		l, err := listenOn(loopback, port)
 		if err != nil {
 			return 0, &planError{err.Error(), "choose other ports: --api-port BASE, or 0 for free ones"}
 		}
