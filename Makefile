@@ -60,7 +60,7 @@ lint: ## check format, vet, staticcheck and that generated files are fresh
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	(cd rollupapi && $(PROTO) --output "$$fresh"); \
 	diff -r "$$fresh/gen" rollupapi/gen || { echo "rollupapi/gen is stale, run 'make generate'"; exit 1; }
-	go test -count=1 -run 'TestDocs' ./cmd/dunlin
+	go test -count=1 -run 'TestDocs' ./cmd/dunlin ./rollupapi
 
 format: ## format the Go files
 	$(TOOL) gofumpt -w $(GOFILES)
@@ -69,7 +69,7 @@ generate: ## write the generated code anew
 	cd rollupapi && $(PROTO)
 
 docs: ## write the derived documents anew
-	go test -count=1 -run 'TestDocs' ./cmd/dunlin -update
+	go test -count=1 -run 'TestDocs' ./cmd/dunlin ./rollupapi -update
 
 clean: ## remove what make has built
 	rm -rf bin
