@@ -65,7 +65,8 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 		changed = e.scores.commits == 1
 	}
 	e.closeSealing(c)
-	c.Resume = e.sealing.encode(e.scores.encode(nil), e.keygenDigest)
+	e.writeStates(c)
+	c.Resume = e.scores.encode(c.Resume)
 	c.StateDigest = digestOf(c.Resume, e.seen.close(c.Index, c.AcceptedRoot))
 	c.Digest = c.ComputeDigest()
 	e.head, e.headRound, e.headTime = c.Ref(), round, c.Time

@@ -29,8 +29,8 @@ type Commit struct {
 	Digest   crypto.Digest
 	Accepted []Accepted // in order; the index in this slice is an item's index in the commit
 	Dropped  []Dropped  // what the ordered filters kept out, in order
-	Resume   []byte     // the engine's state after this commit but for the seen ids and Keygen; for Restore
-	Keygen   []byte     // the state of the key generation, where this commit changed it; else nil
+	Resume   []byte     // the engine's state after this commit but for the seen ids and States; for Restore
+	States   []State    // the carried states that this commit changed, by ascending kind
 
 	// Bodies are the blocks of Blocks, in the same order. A commit that was read from the store
 	// has none until they are looked up.
@@ -114,7 +114,7 @@ const (
 )
 
 // Encode is the commit as the store keeps it: header, digest, accepted and dropped items, resume
-// state, key generation; bodies are left out.
+// state, carried states; bodies are left out.
 func (c *Commit) Encode() []byte {
 	b := c.CommitHeader.append(make([]byte, 0, 256+len(c.Blocks)*dag.RefSize+len(c.Accepted)*acceptedSize+len(c.Dropped)*droppedSize+len(c.Resume)))
 	b = append(b, c.Digest[:]...)
@@ -136,8 +136,7 @@ func (c *Commit) Encode() []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Resume)))
 	b = append(b, c.Resume...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Keygen)))
-	return append(b, c.Keygen...)
+	return appendStates(b, c.States)
 }
 
 // DecodeCommit reads what Encode wrote and checks the digest against the header. Errors wrap
@@ -163,7 +162,7 @@ func DecodeCommit(raw []byte) (*Commit, error) {
 		}
 	}
 	c.Resume = append([]byte(nil), d.take(d.count(1))...)
-	c.Keygen = append([]byte(nil), d.take(d.count(1))...)
+	c.States = d.states()
 	if d.failed || len(d.rest) != 0 {
 		return nil, fmt.Errorf("%w: cut short or bytes left over", ErrCommit)
 	}

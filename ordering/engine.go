@@ -54,8 +54,8 @@ type Engine struct {
 	restart   restart
 	unordered map[dag.Ref]bool // accepted blocks with a payload that no commit has brought in
 
-	sealing      *sealing // nil in a network without
-	keygenDigest crypto.Digest
+	sealing *sealing  // nil in a network without
+	carried []carried // by ascending kind
 
 	ready Ready
 	fault error
@@ -79,7 +79,7 @@ func NewEngine(cfg Config, r Restored) (*Engine, error) {
 		return nil, fmt.Errorf("begin the order: %w", err)
 	}
 	if e.sealing != nil {
-		e.keygenDigest = e.sealing.keygen.Digest()
+		e.carried = append(e.carried, newCarried(SealingKey, e.sealing.keygen))
 	}
 	if err := e.restore(r); err != nil {
 		return nil, fmt.Errorf("restore the order: %w", err)

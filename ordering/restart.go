@@ -12,7 +12,7 @@ import (
 // Restored is what a node found on its disk.
 type Restored struct {
 	Head   *Commit         // newest commit; nil at genesis
-	Keygen []byte          // the Keygen of commit Head.KeygenWritten(); nil if that is 0
+	States []State         // the carried states of Head, see ReadStates
 	Window []*Commit       // the last dag.ValidityWindow commits up to Head, oldest first; bodies are not needed
 	Blocks []*dag.Verified // all held blocks above the round that Head collects, ancestors first
 	Own    *dag.Verified   // newest own block on disk, nil for none
@@ -99,10 +99,11 @@ func (e *Engine) restoreCommits(r Restored) error {
 			e.lines.restore(c.Blocks, floor)
 		}
 	}
-	reputation, err := e.restoreSealing(r)
+	reputation, err := e.restoreStates(r)
 	if err != nil {
 		return err
 	}
+	e.restoreSealing()
 	if err := e.scores.decode(reputation); err != nil {
 		return err
 	}

@@ -1,8 +1,6 @@
 package ordering
 
 import (
-	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -61,8 +59,7 @@ type KeyReady struct {
 // sealing is the engine's state of it; nil in a network without.
 type sealing struct {
 	keygen  *keygen.State
-	member  *keygen.Member // nil for an observer
-	written dag.CommitIndex
+	member  *keygen.Member              // nil for an observer
 	said    map[crypto.Digest]dag.Round // own messages, by the round of the block that carries them
 	queue   []OwnShare
 	bytes   int
@@ -104,12 +101,7 @@ func (e *Engine) closeSealing(c *Commit) {
 	if s == nil {
 		return
 	}
-	before := e.keygenDigest
-	key := s.keygen.Close(c.Index)
-	if e.keygenDigest = s.keygen.Digest(); e.keygenDigest != before {
-		c.Keygen, s.written = s.keygen.Encode(), c.Index
-	}
-	if key != nil {
+	if key := s.keygen.Close(c.Index); key != nil {
 		e.ready.Keys = append(e.ready.Keys, s.ready(*key))
 	}
 	if s.member != nil && e.holdsSealed(c) {
@@ -144,49 +136,14 @@ func (s *sealing) ready(key keygen.Key) KeyReady {
 	return k
 }
 
-// encode appends where the key generation's state was last written, 8, and its digest, 32.
-func (s *sealing) encode(b []byte, digest crypto.Digest) []byte {
-	if s == nil {
-		return b
-	}
-	b = binary.BigEndian.AppendUint64(b, uint64(s.written))
-	return append(b, digest[:]...)
-}
-
-const sealingResume = 8 + crypto.DigestSize
-
-// KeygenWritten is the commit whose Keygen holds the state of the key generation as it stood after c;
-// 0 if it stood at its beginning. In a network with sealing only.
-func (c *Commit) KeygenWritten() dag.CommitIndex {
-	if len(c.Resume) < sealingResume {
-		return 0
-	}
-	return dag.CommitIndex(binary.BigEndian.Uint64(c.Resume[len(c.Resume)-sealingResume:]))
-}
-
-// restoreSealing goes on from the state that was written, which must be that of the head.
-func (e *Engine) restoreSealing(r Restored) (reputation []byte, err error) {
-	resume := r.Head.Resume
+// restoreSealing hands out the keys that the restored state holds.
+func (e *Engine) restoreSealing() {
 	if e.sealing == nil {
-		return resume, nil
+		return
 	}
-	if len(resume) < sealingResume {
-		return nil, fmt.Errorf("%w: no key generation in commit %d", ErrCommit, r.Head.Index)
+	for _, key := range e.sealing.keygen.Keys() {
+		e.ready.Keys = append(e.ready.Keys, e.sealing.ready(key))
 	}
-	reputation, resume = resume[:len(resume)-sealingResume], resume[len(resume)-crypto.DigestSize:]
-	s := e.sealing
-	if s.written = r.Head.KeygenWritten(); s.written > 0 {
-		if s.keygen, err = keygen.Decode(e.cfg.Committee, r.Keygen); err != nil {
-			return nil, fmt.Errorf("key generation as of commit %d: %w", s.written, err)
-		}
-	}
-	if e.keygenDigest = s.keygen.Digest(); e.keygenDigest != crypto.Digest(resume) {
-		return nil, fmt.Errorf("%w: the key generation's state is not that of commit %d", ErrCommit, r.Head.Index)
-	}
-	for _, key := range s.keygen.Keys() {
-		e.ready.Keys = append(e.ready.Keys, s.ready(key))
-	}
-	return reputation, nil
 }
 
 // sharesMade queues shares for the next own blocks. Only commits of this engine's own order can be

@@ -67,23 +67,25 @@ func (s *sealingCluster) again(i int) {
 	s.nodes[i].down = true
 	s.keys[i] = nil
 	r := s.restored(i)
-	r.Keygen = s.keygenOf(r.Head)
+	r.States = s.statesOf(r.Head)
 	s.start(i, r)
 	s.connect(i)
 }
 
-// keygenOf is the state of the key generation that belongs to a head.
-func (s *sealingCluster) keygenOf(head *Commit) []byte {
-	if head == nil || head.KeygenWritten() == 0 {
-		return nil
-	}
-	for _, node := range s.nodes {
-		if at := int(head.KeygenWritten()); len(node.commits) >= at {
-			return node.commits[at-1].Keygen
+// statesOf is the carried states that belong to a head.
+func (s *sealingCluster) statesOf(head *Commit) []State {
+	states, err := ReadStates(head, func(i dag.CommitIndex) (*Commit, error) {
+		for _, node := range s.nodes {
+			if len(node.commits) >= int(i) {
+				return node.commits[i-1], nil
+			}
 		}
+		return nil, errors.New("nobody has that commit")
+	})
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	s.t.Fatalf("commit %d says that commit %d holds the key generation", head.Index, head.KeygenWritten())
-	return nil
+	return states
 }
 
 // until runs until something is so, for at most some seconds.
@@ -213,22 +215,23 @@ func TestRestoredKeyGenerationMustBeTheHeads(t *testing.T) {
 	s := newSealingCluster(t, 4, 3)
 	s.until("everybody has a key", s.everybodyHasAKey)
 	r := s.restored(0)
-	good := s.keygenOf(r.Head)
+	states := s.statesOf(r.Head)
+	good := encodedState(states, SealingKey)
 	var other []byte
 	for _, c := range s.nodes[0].commits {
-		if c.Keygen != nil && !bytes.Equal(c.Keygen, good) {
-			other = c.Keygen
+		if written := encodedState(c.States, SealingKey); written != nil && !bytes.Equal(written, good) {
+			other = written
 		}
 	}
 	cfg := Config{Committee: s.committee, Registry: s.registry, Self: Observer}
 	s.adapt(&cfg)
 	for name, raw := range map[string][]byte{"none": nil, "older": other, "cut": good[:len(good)-1]} {
-		r.Keygen = raw
+		r.States = []State{{SealingKey, raw}}
 		if _, err := NewEngine(cfg, r); err == nil || (name == "older" && !errors.Is(err, ErrCommit)) {
 			t.Errorf("state %s: error %v", name, err)
 		}
 	}
-	r.Keygen = good
+	r.States = states
 	e, err := NewEngine(cfg, r)
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +255,7 @@ func TestStateDigestCoversTheKeyGeneration(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"without sealing": func(e *Engine) { e.sealing = nil },
+		"without sealing": func(e *Engine) { e.sealing, e.carried = nil, nil },
 	} {
 		cfg := Config{Committee: s.committee, Registry: s.registry, Self: Observer}
 		s.adapt(&cfg)

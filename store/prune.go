@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -40,7 +41,7 @@ type pruner struct {
 	total    int64                  // of sizes
 	earliest dag.CommitIndex        // the oldest commit kept
 	floor    dag.Round              // blocks of rounds below are removed
-	keygen   dag.CommitIndex        // a commit that stays although it is older; 0 for none
+	carried  []dag.CommitIndex      // commits that stay although they are older
 	freed    int64                  // bytes removed since space was last given back
 }
 
@@ -122,7 +123,7 @@ func (p *pruner) prune(head dag.CommitIndex, tell func(dag.CommitIndex)) (bool, 
 	}
 	w := p.badger.batch()
 	defer w.cancel()
-	if err := p.keepKeygen(w, newest); err != nil {
+	if err := p.keepCarried(w, newest); err != nil {
 		return false, err
 	}
 	if err := w.set([]byte{prefixEarliest}, binary.BigEndian.AppendUint64(nil, uint64(goal))); err != nil {
@@ -144,15 +145,24 @@ func floorOf(c *ordering.Commit) dag.Round {
 	return c.Round - prunedDepth
 }
 
-// keepKeygen writes the commit with the state of the key generation once more if it is old: it would
-// keep the space of all that was written with it.
-func (p *pruner) keepKeygen(w *batch, newest *ordering.Commit) error {
-	p.keygen = newest.KeygenWritten()
-	raw, found, err := p.badger.get(commitKey(p.keygen))
-	if err != nil || !found {
-		return err
+// keepCarried writes the commits with the states that newest carries once more if they are old: they would
+// keep the space of all that was written with them.
+func (p *pruner) keepCarried(w *batch, newest *ordering.Commit) error {
+	p.carried = nil
+	for _, ref := range newest.StateRefs() {
+		if ref.Commit == 0 || slices.Contains(p.carried, ref.Commit) {
+			continue
+		}
+		p.carried = append(p.carried, ref.Commit)
+		raw, found, err := p.badger.get(commitKey(ref.Commit))
+		if err != nil || !found {
+			return err
+		}
+		if err := w.set(commitKey(ref.Commit), raw); err != nil {
+			return err
+		}
 	}
-	return w.set(commitKey(p.keygen), raw)
+	return nil
 }
 
 func (p *pruner) commit(i dag.CommitIndex) (*ordering.Commit, error) {
@@ -244,7 +254,7 @@ func (p *pruner) removeRange(prefix, end []byte) error {
 				return errStop
 			}
 			at, n = key, n+1
-			if prefix[0] == prefixCommit && dag.CommitIndex(lastNumber(key)) == p.keygen {
+			if prefix[0] == prefixCommit && slices.Contains(p.carried, dag.CommitIndex(lastNumber(key))) {
 				return nil
 			}
 			return w.remove(key)

@@ -84,8 +84,8 @@ func checkPruned(t *testing.T, s *Store, commits []*commitType) {
 	}
 }
 
-// TestKeygenStays: the commit that a restart reads the state of the key generation from is not pruned.
-func TestKeygenStays(t *testing.T) {
+// TestCarriedStays: the commits that a restart reads carried states from are not pruned.
+func TestCarriedStays(t *testing.T) {
 	b, err := openBadger(t.TempDir()+"/badger", (&Options{}).Logger)
 	if err == nil {
 		defer b.close()
@@ -96,14 +96,14 @@ func TestKeygenStays(t *testing.T) {
 		check(t, errors.Join(w.set(commitKey(i), []byte("commit")), w.set(numberKey(prefixReveal, uint64(i)), []byte("reveal"))))
 	}
 	check(t, w.flush())
-	p := &pruner{badger: b, earliest: 10, keygen: 3}
+	p := &pruner{badger: b, earliest: 10, carried: []dag.CommitIndex{3, 7}}
 	check(t, p.remove())
 	for i := dag.CommitIndex(1); i <= 20; i++ {
 		_, commit, err := b.get(commitKey(i))
 		check(t, err)
 		_, reveal, err := b.get(numberKey(prefixReveal, uint64(i)))
 		check(t, err)
-		if commit != (i >= 10 || i == 3) || reveal != (i >= 10) {
+		if commit != (i >= 10 || i == 3 || i == 7) || reveal != (i >= 10) {
 			t.Errorf("commit %d: there %v, its reveals %v", i, commit, reveal)
 		}
 	}

@@ -95,8 +95,7 @@ func (s *Store) Block(ref dag.Ref) (*dag.Verified, bool, error) {
 }
 
 // CommitRecord gives the commit with an index, and whether there is one; of those before Earliest, there
-// is the one that the newest commit's KeygenWritten names. Its Bodies may be missing;
-// Commit fills them. The commit must not be changed.
+// are the ones that the newest commit's StateRefs name. Its Bodies may be missing; Commit fills them. The commit must not be changed.
 func (s *Store) CommitRecord(i dag.CommitIndex) (*ordering.Commit, bool, error) {
 	head, earliest := s.recent.bounds()
 	if err := s.usable(); err != nil || i == 0 || i > head.Index {

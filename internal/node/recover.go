@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/store"
 )
@@ -55,14 +56,14 @@ func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine,
 	if r.OwnRecent, err = s.OwnUncommitted(); err != nil {
 		return nil, err
 	}
-	if found.Head != nil {
-		if written := found.Head.KeygenWritten(); written > 0 {
-			c, kept, err := s.CommitRecord(written)
-			if err != nil || !kept {
-				return nil, errors.Join(fmt.Errorf("state of the key generation, written with commit %d, is not there", written), err)
-			}
-			r.Keygen = c.Keygen
+	if r.States, err = ordering.ReadStates(found.Head, func(i dag.CommitIndex) (*ordering.Commit, error) {
+		c, kept, err := s.CommitRecord(i)
+		if err == nil && !kept {
+			err = errors.New("the store does not hold that commit")
 		}
+		return c, err
+	}); err != nil {
+		return nil, err
 	}
 	return ordering.NewEngine(ordering.Config{
 		Committee: n.committee, Registry: n.registry, Self: n.self, Signer: n.home.Keys.Identity,

@@ -125,8 +125,9 @@ func (d *disk) restored(self dag.Author) (ordering.Restored, error) {
 	floor := dag.Round(0)
 	if n := len(r.Window); n > 0 {
 		r.Head = r.Window[n-1]
-		if written := int(r.Head.KeygenWritten()); written > 0 && written <= len(d.commits) {
-			r.Keygen = d.commits[written-1].Keygen
+		var err error
+		if r.States, err = ordering.ReadStates(r.Head, d.commitOf); err != nil {
+			return r, fmt.Errorf("read the carried states back: %w", err)
 		}
 		if r.Head.Round > ordering.GCDepth {
 			floor = r.Head.Round - ordering.GCDepth
@@ -142,6 +143,13 @@ func (d *disk) restored(self dag.Author) (ordering.Restored, error) {
 		}
 	}
 	return r, nil
+}
+
+func (d *disk) commitOf(i dag.CommitIndex) (*ordering.Commit, error) {
+	if i == 0 || int(i) > len(d.commits) {
+		return nil, fmt.Errorf("%d commits on the disk", len(d.commits))
+	}
+	return d.commits[i-1], nil
 }
 
 // find answers a fetch within the limits of one answer.
