@@ -41,6 +41,8 @@ const (
 	maxBatchBytes = 256 << 10
 	// maxRPCBatch is how many JSON-RPC requests one batch may hold.
 	maxRPCBatch = 64
+	// maxBatchSearch is how many batches one call of Rollkit's interface walks through to find the one it names.
+	maxBatchSearch = 2048
 	// maxCursorBytes is the longest text that can be a cursor.
 	maxCursorBytes = 64
 )
@@ -62,6 +64,11 @@ const (
 	maxOpenedBytes = 8 << 20
 	// maxHashes is how many Ethereum hashes one generation remembers for status questions.
 	maxHashes = 1 << 14
+	// maxKnownBatches is how many of Rollkit's batches one generation remembers the end of: 5 MB.
+	maxKnownBatches = 1 << 16
+	// maxBatchWalks is how many walks through namespaces are remembered, maxBatchSearches how many are under way.
+	maxBatchWalks    = 1024
+	maxBatchSearches = 2
 	// latencySamples is how many of the newest transactions the latency figures are taken from.
 	latencySamples = 2048
 	// maxConcurrentStreams is how many requests one HTTP/2 connection may have open.
@@ -87,6 +94,7 @@ const (
 	defaultHeartbeat = 5 * time.Second        // between watermarks of a quiet stream
 	shortestBeat     = 100 * time.Millisecond // the least a reader may ask for
 	longestBeat      = time.Minute            // the most
+	batchSearchPause = time.Minute            // between two searches for batches that begin with the history
 	busyRetry        = 250 * time.Millisecond // what a BUSY answer advises
 	syncRetry        = time.Second            // what NOT_SYNCED and NOT_PROPOSING advise
 )

@@ -133,6 +133,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle(dunlinv1connect.NewIngressHandler(&ingress{s}, options...))
 	mux.Handle(dunlinv1connect.NewStatusHandler(&statuses{s}, options...))
 	mux.Handle(dunlinv1connect.NewReadHandler(&reads{s}, options...))
+	s.handleSequencing(mux, options)
 	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"POST /v1/submit": s.restSubmit,
 		"POST /v1/namespaces/{namespace}/transactions": s.restSubmitRaw,
