@@ -150,7 +150,7 @@ func (f *fleet) search(live int, hidden, open []byte) map[string]sighting {
 	for i, n := range f.network.Nodes {
 		var files sighting
 		err := filepath.WalkDir(n.Home, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
+			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
 			content, err := os.ReadFile(path)

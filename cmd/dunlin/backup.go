@@ -30,9 +30,10 @@ func newBackupCreate() *cobra.Command {
 	var home string
 	c := &cobra.Command{
 		Use:   "create FILE",
-		Short: "Write a stopped node's history, genesis and config into a new file",
-		Long: `Write a node's history, genesis and config into a new file. The node must not run meanwhile; an
-observer, whose history is the same, can be stopped without harm.`,
+		Short: "Write a node's history, genesis and config into a new file",
+		Long: `Write a node's history, genesis and config into a new file, whether the node runs or not: a running
+one is asked through the admin socket in its home and goes on meanwhile. The backup reaches up to the
+commit that is the newest when it begins.`,
 		Example: "  dunlin backup create anna.backup --home ~/.dunlin",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

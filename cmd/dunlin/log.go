@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,9 +33,10 @@ func newLogExport() *cobra.Command {
 	var home string
 	c := &cobra.Command{
 		Use:   "export FILE",
-		Short: "Write a stopped node's history into a new file",
-		Long: `Write a node's history into a new file. The node must not run meanwhile; all nodes have the same
-history, so that an observer's will do.`,
+		Short: "Write a node's history into a new file",
+		Long: `Write a node's history into a new file, whether the node runs or not: a running one is asked through
+the admin socket in its home and goes on meanwhile. All nodes have the same history, so that an
+observer's will do.`,
 		Example: "  dunlin log export history.dunlin --home ~/.dunlin",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -73,13 +75,28 @@ func exportHome(c *cobra.Command, home, path string, attach node.Attach) error {
 	}
 	var sum chronicle.Summary
 	err = writeWhole(path, func(w io.Writer) (err error) {
-		sum, err = node.ExportHome(c.Context(), w, dir, attach)
+		sum, err = node.ExportHome(c.Context(), w, dir, attach, tellProgress(c.ErrOrStderr()))
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return printSummary(c.OutOrStdout(), path, sum)
+}
+
+// exportProgressEvery is how far apart lines about a long command's progress are.
+const exportProgressEvery = 2 * time.Second
+
+// tellProgress writes a line every now and then, the first after some time: what is quick needs none.
+func tellProgress(out io.Writer) func(chronicle.Progress) {
+	said := time.Now()
+	return func(p chronicle.Progress) {
+		if time.Since(said) < exportProgressEvery {
+			return
+		}
+		said = time.Now()
+		fmt.Fprintf(out, "%d of %d commits, %d MiB\n", p.Commits, p.Of, p.Bytes>>20)
+	}
 }
 
 // writeWhole writes a file that must not exist yet: under its name it is complete and on disk.

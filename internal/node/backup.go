@@ -15,24 +15,35 @@ import (
 	"github.com/dunlin-network/dunlin/store/chronicle"
 )
 
-// ExportHome writes the history of a home whose node does not run into w: its blocks and commits and the
-// genesis, with the config if attach says so. The key is never in it. It blocks on the disk.
-func ExportHome(ctx context.Context, w io.Writer, dir string, attach Attach) (sum chronicle.Summary, err error) {
+// ExportHome writes the history of a home into w: its blocks and commits and the genesis, with the config if
+// attach says so. The key is never in it. Where the node runs, it is asked for the history through its admin
+// socket and goes on meanwhile. tell is called after every commit. It blocks on the disk.
+func ExportHome(ctx context.Context, w io.Writer, dir string, attach Attach, tell func(chronicle.Progress)) (sum chronicle.Summary, err error) {
 	home, err := LoadHome(dir)
 	if err != nil {
 		return sum, err
 	}
-	files := map[string][]byte{chronicle.GenesisFile: home.Genesis.Encode()}
-	if attach == AttachConfig {
-		if files[chronicle.ConfigFile], err = home.Config.Encode(); err != nil {
-			return sum, err
-		}
+	sum, err = askExport(ctx, w, home, attach, tell)
+	if !errors.Is(err, errNotRunning) {
+		return sum, err
 	}
 	s, err := openStore(home)
 	if err != nil {
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	return home.export(ctx, chronicle.NewMeter(w, s.Head().Index, tell), s, attach)
+}
+
+// export writes the history that a store has.
+func (h *Home) export(ctx context.Context, w io.Writer, s chronicle.Source, attach Attach) (chronicle.Summary, error) {
+	files := map[string][]byte{chronicle.GenesisFile: h.Genesis.Encode()}
+	if attach == AttachConfig {
+		var err error
+		if files[chronicle.ConfigFile], err = h.Config.Encode(); err != nil {
+			return chronicle.Summary{}, err
+		}
+	}
 	return chronicle.Export(ctx, w, s, files)
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
-	"github.com/dunlin-network/dunlin/store"
+	"github.com/dunlin-network/dunlin/store/chronicle"
 )
 
 // A validator's backup is restored elsewhere while the validator goes on: the copy refuses to run and says
@@ -22,16 +23,16 @@ func TestBackup(t *testing.T) {
 	subject := c.nodes[3]
 	early := subject.submit([]byte("in the backup"))
 	subject.untilCommitted(early)
-	if _, err := ExportHome(t.Context(), &bytes.Buffer{}, subject.home, AttachConfig); !errors.Is(err, store.ErrLocked) {
-		t.Fatalf("backup of a running node: %v, want %v", err, store.ErrLocked)
-	}
-	subject.halt()
 	var backup bytes.Buffer
-	made, err := ExportHome(t.Context(), &backup, subject.home, AttachConfig)
-	if err != nil || made.Head.Index == 0 {
-		t.Fatalf("backup of %+v: %v", made, err)
+	told := 0
+	made, err := ExportHome(t.Context(), &backup, subject.home, AttachConfig, func(p chronicle.Progress) { told++ })
+	if err != nil || made.Head.Index == 0 || told == 0 || made.Bytes != int64(backup.Len()) {
+		t.Fatalf("backup of %+v, progress %d times: %v", made, told, err)
 	}
-	subject.start()
+	verified, err := VerifyHistory(t.Context(), bytes.NewReader(backup.Bytes()))
+	if err != nil || verified != made {
+		t.Fatalf("the backup of a running node holds %+v, made %+v: %v", verified, made, err)
+	}
 	late := subject.submit([]byte("after the backup"))
 	subject.untilCommitted(late)
 
@@ -66,6 +67,50 @@ func TestBackup(t *testing.T) {
 		t.Errorf("the restored node proposes and is still in doubt: %v", err)
 	}
 }
+
+// The admin socket is its owner's alone, is gone when the node has ended, and what a killed node left there
+// is in nobody's way. A stopped node's backup is the same as a running one's.
+func TestAdminSocket(t *testing.T) {
+	c := newCluster(t, nil)
+	subject := c.nodes[0]
+	path := filepath.Join(subject.home, AdminSocket)
+	left, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := left.Close(); err != nil {
+		t.Fatal(err)
+	}
+	quiet := func(chronicle.Progress) {}
+	if _, err := ExportHome(t.Context(), &bytes.Buffer{}, subject.home, AttachGenesis, quiet); err != nil {
+		t.Fatalf("a socket that nobody listens on: %v", err)
+	}
+	c.start()
+	subject.untilCommitted(subject.submit([]byte("in the export")))
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != adminMode {
+		t.Fatalf("mode of the admin socket is %v: %v", info, err)
+	}
+	if _, err := ExportHome(t.Context(), failing{}, subject.home, AttachGenesis, quiet); !errors.Is(err, errDisk) {
+		t.Errorf("export to a full disk: %v", err)
+	}
+	eventually(t, "export after one that failed", func() error {
+		_, err := ExportHome(t.Context(), &bytes.Buffer{}, subject.home, AttachGenesis, quiet)
+		return err
+	})
+	subject.halt()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the admin socket is there after the end: %v", err)
+	}
+}
+
+var errDisk = errors.New("no space")
+
+// failing is a full disk.
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, errDisk }
 
 // restore makes another home of a node from a backup, with addresses of its own.
 func (c *cluster) restore(of *running, backup []byte) *running {

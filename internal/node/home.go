@@ -20,9 +20,10 @@ import (
 const (
 	ConfigFile  = "config.toml"
 	GenesisFile = "genesis.json"
-	KeyFile     = "key.json" // readable by its owner only
-	DataDir     = "data"     // the store's
-	LogFile     = "node.log" // where devnet and service files send what the node logs
+	KeyFile     = "key.json"   // readable by its owner only
+	DataDir     = "data"       // the store's
+	LogFile     = "node.log"   // where devnet and service files send what the node logs
+	AdminSocket = "admin.sock" // while the node runs: where its owner's commands reach it
 )
 
 // HomeError is what is wrong with a home directory, and what to do about it.

@@ -49,6 +49,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if n.network, err = n.join(); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	n.admin = n.openAdmin()
 	n.log.Info("node_started", "name", home.Config.Name, "role", n.role(), "network", n.committee.Network().Short(),
 		"api", "http://"+listener.Addr().String(), "commit", n.store.Head().Index)
 	err = n.serve(ctx, listener)
@@ -76,6 +77,7 @@ type node struct {
 	pending   *pending
 	progress  *progress
 	network   *p2p.Network
+	admin     net.Listener // nil where it could not be opened
 }
 
 // open takes the home's store and rebuilds the engine, before any networking.
@@ -145,6 +147,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	watch(func() error { return n.guardDisk(inside, diskFloor) })
 	watch(func() error { newRelay(n).run(inside); return nil })
 	watch(func() error { n.watchProgress(inside); return nil })
+	watch(func() error { return n.serveAdmin(inside) })
 
 	err := n.api().Serve(outside, listener)
 	stopInside()

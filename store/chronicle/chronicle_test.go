@@ -237,3 +237,62 @@ func FuzzDecoder(f *testing.F) {
 		}
 	})
 }
+
+// growing is a source that gets blocks while it is read: one of them late, when its round has been read.
+type growing struct {
+	*recorded
+	late, seen int // author whose blocks of the last rounds come late; calls
+}
+
+func (g *growing) BlocksInRounds(from, to dag.Round, maxBytes int) ([][]byte, dag.Round, error) {
+	raws, next, err := g.recorded.BlocksInRounds(from, to, maxBytes)
+	var out [][]byte
+	for _, raw := range raws {
+		ref, _, err := dag.Outline(raw)
+		if err != nil {
+			return nil, 0, err
+		}
+		if int(ref.Round) == len(g.rounds)-1 && int(ref.Author) == g.late {
+			g.seen++
+			continue
+		}
+		out = append(out, raw)
+	}
+	return out, next, err
+}
+
+// TestGrowingSource: a block whose parent came too late is left out; what the commits need is there.
+func TestGrowingSource(t *testing.T) {
+	g := &growing{recorded: record(t, 60), late: 2}
+	g.commits = g.commits[:len(g.commits)-5] // the rounds at the end came after the newest commit
+	var out bytes.Buffer
+	sum, err := Export(t.Context(), &out, g, map[string][]byte{GenesisFile: g.genesis.Encode()})
+	check(t, err)
+	if want := 4*60 - 1 - 4; sum.Blocks != want || g.seen != 1 { // the late one and the last round, which cites it
+		t.Fatalf("%d blocks, %d late; want %d, 1", sum.Blocks, g.seen, want)
+	}
+	got, err := Verify(t.Context(), &out, ordering.WithSealing, nil)
+	check(t, err)
+	if got != sum {
+		t.Errorf("verified %+v, exported %+v", got, sum)
+	}
+}
+
+// TestMeter: however the bytes are cut, all commits are counted.
+func TestMeter(t *testing.T) {
+	r := record(t, 30)
+	file := r.export(t)
+	for _, size := range []int{1, 3, 4096, len(file)} {
+		var out bytes.Buffer
+		var last Progress
+		told := 0
+		m := NewMeter(&out, r.Head().Index, func(p Progress) { last = p; told++ })
+		for at := 0; at < len(file); at += size {
+			_, err := m.Write(file[at:min(at+size, len(file))])
+			check(t, err)
+		}
+		if !bytes.Equal(out.Bytes(), file) || last.Commits != r.Head().Index || last.Of != last.Commits || told == 0 {
+			t.Errorf("pieces of %d: told %d times, the last %+v", size, told, last)
+		}
+	}
+}

@@ -24,7 +24,8 @@ const (
 )
 
 // Export writes everything that a source has into w, with the attached files by name; GenesisFile must be
-// one of them. It blocks on both. The source must begin at the first commit.
+// one of them. It blocks on both. The source must begin at the first commit; it may grow meanwhile, and what
+// it had at the beginning is written.
 func Export(ctx context.Context, w io.Writer, s Source, attached map[string][]byte) (Summary, error) {
 	e := &exporter{out: newEncoder(w), source: s, next: 1}
 	genesis, err := dag.DecodeGenesis(attached[GenesisFile])
@@ -46,6 +47,7 @@ type exporter struct {
 	source  Source
 	next    dag.CommitIndex // the next to write
 	page    int             // bytes
+	closure *closure
 	summary Summary
 }
 
@@ -70,6 +72,7 @@ func (e *exporter) run(ctx context.Context, attached map[string][]byte) error {
 		}
 		last = c.Round
 	}
+	e.closure = newClosure(last)
 	if err := e.blocks(ctx, last+beyondHead); err != nil {
 		return err
 	}
@@ -90,9 +93,15 @@ func (e *exporter) blocks(ctx context.Context, to dag.Round) error {
 			return err
 		}
 		for _, raw := range raws {
-			e.out.record(kindBlock, raw)
+			whole, err := e.closure.take(raw)
+			if err != nil {
+				return err
+			}
+			if whole {
+				e.out.record(kindBlock, raw)
+				e.summary.Blocks++
+			}
 		}
-		e.summary.Blocks += len(raws)
 		if err := e.commits(next - 1); err != nil {
 			return err
 		}
