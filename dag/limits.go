@@ -41,6 +41,8 @@ const (
 	MaxGenesisBytes = 4 << 20
 	// MaxNamespaces is how many namespaces a network may have; each costs the nodes an index.
 	MaxNamespaces = 4096
+	// MaxWeight is the largest weight of a namespace: a heavier one would leave nothing to others.
+	MaxWeight = 100
 	// MaxNameBytes is the length of the name of a chain, validator or namespace, so that it fits a
 	// column of a table.
 	MaxNameBytes = 32

@@ -25,6 +25,8 @@ type NamespaceRule struct {
 	Scheme           Scheme    `json:"scheme"`
 	ChainID          uint64    `json:"chain_id"`          // of Ethereum; 0 under other schemes
 	AllowUnprotected bool      `json:"allow_unprotected"` // Ethereum transactions without a chain id
+	Weight           int       `json:"weight,omitempty"`  // its part of a full block beside the others', 1 to MaxWeight; 0 stands for 1
+	Quota            int       `json:"quota,omitempty"`   // encoded bytes of it in one validator's block, on average over blocks, at most MaxPayloadBytes; 0 for no limit
 }
 
 // ErrUnknownNamespace wraps the refusal of an item that names a namespace the network does not have.
@@ -76,6 +78,12 @@ func (r *NamespaceRule) check() error {
 		if err := checkName(r.Name); err != nil {
 			return fmt.Errorf("namespace %d: %w", r.ID, err)
 		}
+	}
+	if r.Weight < 0 || r.Weight > MaxWeight {
+		return fmt.Errorf("namespace %d: weight %d: use 1 to %d", r.ID, r.Weight, MaxWeight)
+	}
+	if r.Quota < 0 || r.Quota > MaxPayloadBytes {
+		return fmt.Errorf("namespace %d: quota of %d bytes per block: use 1 to %d, or 0 for none", r.ID, r.Quota, MaxPayloadBytes)
 	}
 	switch r.Scheme {
 	case SchemeEthereum:

@@ -69,7 +69,7 @@ func NewEngine(cfg Config, r Restored) (*Engine, error) {
 	cfg.Pool = cfg.Pool.withDefaults()
 	e := &Engine{
 		cfg: cfg, graph: dag.New(cfg.Committee), lines: newLinearizer(cfg.Committee.Size()),
-		seen: newDedupe(), scores: newReputation(cfg.Committee), pool: newPool(cfg.Pool),
+		seen: newDedupe(), scores: newReputation(cfg.Committee), pool: newPool(cfg.Pool, cfg.Registry),
 		unordered: make(map[dag.Ref]bool), marks: make(roundMarks), headTime: cfg.Created,
 	}
 	e.proposer = newProposer(cfg)

@@ -148,6 +148,7 @@ const (
 	Busy                      // the pool is full: retry later
 	Expired                   // valid_until has passed
 	TooFarAhead               // valid_until lies more than dag.ValidityWindow commits ahead
+	OverShare                 // the namespace has its share of the pool, or its quota's, waiting: retry later
 	NotProposing              // this node makes no blocks now (observer, recovering, out of disk)
 )
 

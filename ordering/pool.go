@@ -29,24 +29,28 @@ func (l PoolLimits) withDefaults() PoolLimits {
 // maxWaiters bounds how many submissions of one id wait for its inclusion.
 const maxWaiters = 16
 
-// pool is what was submitted here: first what waits for an own block, in order of arrival, then
-// what stands in own blocks that no commit has brought in yet.
+// pool is what was submitted here: first what waits for an own block, by namespace and in order of
+// arrival, then what stands in own blocks that no commit has brought in yet.
 type pool struct {
 	limits   PoolLimits
-	items    int // waiting
+	rules    *dag.Registry // weights and quotas
+	items    int           // waiting
 	bytes    int
-	queue    []*entry
+	lanes    map[dag.Namespace]*lane
+	plain    turns
+	sealed   turns // a block may hold only so many
+	resume   fifo  // returned from collected blocks, oldest first; come before both
 	waiting  map[crypto.Digest]*entry
 	proposed map[crypto.Digest]dag.Ref
 	blocks   []*dag.Verified // own blocks with items, not ordered, by round
-	sealed   []*entry        // as queue, of sealed items: a block may hold only so many
-	resume   []*entry        // returned from collected blocks, oldest first; come before both
 }
 
 // entry is one waiting item with the submissions that wait for it.
 type entry struct {
 	item    dag.Item
 	waiters []waiter
+	flow    *flow  // where it waits; nil in resume
+	next    *entry // behind it there
 }
 
 type waiter struct {
@@ -54,8 +58,11 @@ type waiter struct {
 	index  int
 }
 
-func newPool(l PoolLimits) *pool {
-	return &pool{limits: l, waiting: make(map[crypto.Digest]*entry), proposed: make(map[crypto.Digest]dag.Ref)}
+func newPool(l PoolLimits, rules *dag.Registry) *pool {
+	return &pool{
+		limits: l, rules: rules, lanes: make(map[dag.Namespace]*lane),
+		waiting: make(map[crypto.Digest]*entry), proposed: make(map[crypto.Digest]dag.Ref),
+	}
 }
 
 // submit takes items into the pool or answers why not.
@@ -97,8 +104,8 @@ func (e *Engine) admit(item *dag.Item, w waiter) (OutcomeState, dag.CommitIndex,
 			return TooFarAhead, 0, dag.Ref{}
 		}
 	}
-	if !e.pool.add(item, w) {
-		return Busy, 0, dag.Ref{}
+	if refused := e.pool.add(item, w); refused != 0 {
+		return refused, 0, dag.Ref{}
 	}
 	if item.ValidUntil == 0 {
 		e.pool.waiting[item.ID].item.SetValidUntil(e.head.Index + dag.ValidityWindow)
@@ -106,44 +113,59 @@ func (e *Engine) admit(item *dag.Item, w waiter) (OutcomeState, dag.CommitIndex,
 	return 0, 0, dag.Ref{}
 }
 
-func (p *pool) add(item *dag.Item, w waiter) bool {
-	if p.items+1 > p.limits.Items || p.bytes+len(item.Raw) > p.limits.Bytes {
-		return false
+// add queues an item, or says why there is no room for it.
+func (p *pool) add(item *dag.Item, w waiter) (refused OutcomeState) {
+	l := p.lane(item.Namespace)
+	if refused = p.room(l, len(item.Raw)); refused != 0 {
+		p.tidy(l)
+		return refused
 	}
 	e := &entry{item: *item, waiters: []waiter{w}}
 	if item.Kind == dag.KindSealed {
-		p.sealed = append(p.sealed, e)
+		p.sealed.push(&l.sealed, e)
 	} else {
-		p.queue = append(p.queue, e)
+		p.plain.push(&l.plain, e)
 	}
 	p.count(e)
-	return true
+	return 0
 }
 
 func (p *pool) count(e *entry) {
 	p.waiting[e.item.ID] = e
 	p.items++
 	p.bytes += len(e.item.Raw)
+	if e.flow != nil {
+		e.flow.lane.items++
+		e.flow.lane.bytes += len(e.item.Raw)
+	}
 }
 
 func (p *pool) uncount(e *entry) {
 	delete(p.waiting, e.item.ID)
 	p.items--
 	p.bytes -= len(e.item.Raw)
+	if e.flow != nil {
+		e.flow.lane.items--
+		e.flow.lane.bytes -= len(e.item.Raw)
+		p.tidy(e.flow.lane)
+	}
 }
 
-// takeItems fills a block with the oldest waiting items and returns their entries: what comes back from
-// collected blocks first, then sealed items, which take half of it at most while others wait, then the
-// others.
+// takeItems fills a block with waiting items and returns their entries: what comes back from collected
+// blocks first, then sealed items, which take half of it at most while others wait, then the others.
+// Among namespaces it goes by turns.
 func (e *Engine) takeItems() (items []dag.Item, taken []*entry) {
+	p := e.pool
+	p.plain.begin()
+	p.sealed.begin()
 	t := taking{sealed: dag.MaxSealedItems(e.cfg.Committee.Size())}
-	e.takeFrom(&e.pool.resume, &t, dag.MaxPayloadBytes)
+	e.takeFrom(&p.resume, &t, dag.MaxPayloadBytes)
 	half := dag.MaxPayloadBytes
-	if len(e.pool.queue) > 0 {
+	if p.plain.waits() {
 		half /= 2
 	}
-	e.takeFrom(&e.pool.sealed, &t, half)
-	e.takeFrom(&e.pool.queue, &t, dag.MaxPayloadBytes)
+	e.takeFrom(&p.sealed, &t, half)
+	e.takeFrom(&p.plain, &t, dag.MaxPayloadBytes)
 	return t.items, t.entries
 }
 
@@ -155,29 +177,43 @@ type taking struct {
 	sealed  int // how many more sealed items may come in
 }
 
-// takeFrom takes entries off the front of a list until a limit is reached. Items that have been committed
+// line is entries in the order in which they come into blocks.
+type line interface {
+	front() *entry // the next one; nil for none that may come in now
+	pop()          // takes that one off
+}
+
+// takeFrom takes entries off the front of a line until a limit is reached. Items that have been committed
 // through another validator or have expired meanwhile are answered instead.
-func (e *Engine) takeFrom(list *[]*entry, t *taking, bytes int) {
-	for len(*list) > 0 && len(t.items) < dag.MaxItems {
-		next := (*list)[0]
+func (e *Engine) takeFrom(from line, t *taking, bytes int) {
+	for len(t.items) < dag.MaxItems {
+		next := from.front()
+		if next == nil {
+			return
+		}
 		sealed := next.item.Kind == dag.KindSealed
 		if t.bytes+len(next.item.Raw) > bytes || (sealed && t.sealed == 0) {
 			return
 		}
-		e.pool.popFrom(list)
-		if at, known := e.seen.has(next.item.ID); known {
+		at, known := e.seen.has(next.item.ID)
+		gone := known || next.item.ValidUntil <= e.head.Index
+		if !gone {
+			e.pool.pay(next)
+		}
+		from.pop()
+		e.pool.uncount(next)
+		switch {
+		case known:
 			e.answer(next, Committed, at, dag.Ref{})
-			continue
-		}
-		if next.item.ValidUntil <= e.head.Index {
+		case gone:
 			e.answer(next, Expired, 0, dag.Ref{})
-			continue
+		default:
+			if sealed {
+				t.sealed--
+			}
+			t.bytes += len(next.item.Raw)
+			t.items, t.entries = append(t.items, next.item), append(t.entries, next)
 		}
-		if sealed {
-			t.sealed--
-		}
-		t.bytes += len(next.item.Raw)
-		t.items, t.entries = append(t.items, next.item), append(t.entries, next)
 	}
 }
 
@@ -187,12 +223,6 @@ func (e *Engine) answer(n *entry, state OutcomeState, at dag.CommitIndex, block 
 			Ticket: w.ticket, Index: w.index, ID: n.item.ID, State: state, Commit: at, Block: block,
 		})
 	}
-}
-
-func (p *pool) popFrom(list *[]*entry) {
-	p.uncount((*list)[0])
-	(*list)[0] = nil
-	*list = (*list)[1:]
 }
 
 // included moves the entries of an own block from waiting to proposed.
@@ -241,7 +271,7 @@ func (p *pool) giveBack(items []dag.Item) {
 	for _, item := range items {
 		if p.waiting[item.ID] == nil {
 			e := &entry{item: item}
-			p.resume = append(p.resume, e)
+			p.resume.push(e)
 			p.count(e)
 		}
 	}
@@ -257,10 +287,11 @@ func (e *Engine) turnAway() {
 		return
 	}
 	left := maxTurnedAway
-	for _, list := range []*[]*entry{&e.pool.queue, &e.pool.sealed} {
-		for ; len(*list) > 0 && left > 0; left-- {
-			next := (*list)[0]
-			e.pool.popFrom(list)
+	for _, t := range []*turns{&e.pool.plain, &e.pool.sealed} {
+		for t.begin(); t.waits() && left > 0; left-- {
+			next := t.last.next.first
+			t.pop()
+			e.pool.uncount(next)
 			e.answer(next, NotProposing, 0, dag.Ref{})
 		}
 	}

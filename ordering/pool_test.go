@@ -105,7 +105,7 @@ func TestPoolLimits(t *testing.T) {
 	a.expect("again", a.submit(item(t, "d", 0)))
 
 	size := len(item(t, "a", 0).Raw)
-	a = newAlone(t, PoolLimits{Items: 100, Bytes: 2*size + 1})
+	a = newAlone(t, PoolLimits{Items: 100, Bytes: 2*size*8/7 + 8})
 	a.expect("two and a bit in bytes", a.submit(item(t, "a", 0), item(t, "b", 0), item(t, "c", 0), item(t, "d", 0)), Busy, Busy)
 }
 
@@ -217,7 +217,7 @@ func TestPoolGivesBack(t *testing.T) {
 		}
 		return i
 	}
-	p := newPool(PoolLimits{Items: 1, Bytes: 1 << 20})
+	p := newPool(PoolLimits{Items: 1, Bytes: 1 << 20}, testRegistry(t))
 	block := func(r dag.Round, payloads ...string) *dag.Verified {
 		b := dag.Block{Epoch: dagtest.Epoch, Round: r}
 		for a := range dag.Author(4) {
@@ -237,17 +237,18 @@ func TestPoolGivesBack(t *testing.T) {
 		p.included(b)
 	}
 	later := build("later")
-	if !p.add(&later, waiter{}) {
+	if p.add(&later, waiter{}) != 0 {
 		t.Fatal("no room")
 	}
 	p.ordered(three)
 	p.collected(4)
 	var got []string
-	for _, list := range []*[]*entry{&p.resume, &p.queue} {
-		for len(*list) > 0 {
-			tx := (*list)[0].item.Transaction()
+	for _, from := range []line{&p.resume, &p.plain} {
+		for next := from.front(); next != nil; next = from.front() {
+			tx := next.item.Transaction()
 			got = append(got, string(tx.Payload))
-			p.popFrom(list)
+			from.pop()
+			p.uncount(next)
 		}
 	}
 	if diff := cmp.Diff([]string{"a", "b", "later"}, got); diff != "" {
@@ -276,7 +277,7 @@ func TestSealedItemsAreRationed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !e.pool.add(&item, waiter{}) {
+		if e.pool.add(&item, waiter{}) != 0 {
 			t.Fatal("no room")
 		}
 	}

@@ -96,6 +96,7 @@ const (
 	longestBeat      = time.Minute            // the most
 	batchSearchPause = time.Minute            // between two searches for batches that begin with the history
 	busyRetry        = 250 * time.Millisecond // what a BUSY answer advises
+	quotaRetry       = time.Second            // what QUOTA advises: a node's blocks of a second are some megabytes
 	syncRetry        = time.Second            // what NOT_SYNCED and NOT_PROPOSING advise
 )
 

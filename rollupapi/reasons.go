@@ -37,6 +37,7 @@ const (
 	ReasonExpired              Reason = "EXPIRED"
 	ReasonTooFarAhead          Reason = "TOO_FAR_AHEAD"
 	ReasonBusy                 Reason = "BUSY"
+	ReasonQuota                Reason = "QUOTA"
 	ReasonNotProposing         Reason = "NOT_PROPOSING"
 	ReasonNotSynced            Reason = "NOT_SYNCED"
 	ReasonPruned               Reason = "PRUNED"
@@ -171,6 +172,11 @@ var classes = map[Reason]class{
 		code: connect.CodeResourceExhausted, status: http.StatusTooManyRequests, rpc: rpcLimit, title: "The node is busy",
 		retry:  busyRetry,
 		remedy: "Try again after retry_after_ms, or use another node.",
+	},
+	ReasonQuota: {
+		code: connect.CodeResourceExhausted, status: http.StatusTooManyRequests, rpc: rpcLimit, title: "The namespace sends more than its share",
+		retry:  quotaRetry,
+		remedy: "Wait for retry_after_ms and send again, more slowly: this namespace's own backlog is in the way. Other nodes have room of their own.",
 	},
 	ReasonNotProposing: {
 		code: connect.CodeUnavailable, status: http.StatusServiceUnavailable, rpc: rpcRejected, title: "The node makes no blocks now",

@@ -185,6 +185,7 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{ordering.Included, 200, "INCLUDED", "", ""},
 		{ordering.Busy, 429, "REJECTED", "BUSY", "1"},
+		{ordering.OverShare, 429, "REJECTED", "QUOTA", "1"},
 		{ordering.NotProposing, 503, "REJECTED", "NOT_PROPOSING", "1"},
 		{ordering.Expired, 422, "EXPIRED", "EXPIRED", ""},
 		{ordering.TooFarAhead, 422, "REJECTED", "TOO_FAR_AHEAD", ""},

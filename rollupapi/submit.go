@@ -224,6 +224,8 @@ func outcomeRefusal(reason Reason) *Refusal {
 	switch reason {
 	case ReasonBusy:
 		return refuse(reason, "the pool is full: retry later")
+	case ReasonQuota:
+		return refuse(reason, "so much of this namespace waits here that no more is taken: retry later, or more slowly")
 	case ReasonNotProposing:
 		return refuse(reason, "this node makes no blocks now (GET /v1/status says why): use another node or retry later")
 	case ReasonExpired:

@@ -53,6 +53,7 @@ func TestTrackerStates(t *testing.T) {
 		{"sent again when committed", []step{receive, commit, receive, says(ordering.Busy)}, pb.State_STATE_COMMITTED, ""},
 		{"dropped elsewhere when committed", []step{receive, commit, drop(ordering.DropExpired)}, pb.State_STATE_COMMITTED, ""},
 		{"busy", []step{receive, says(ordering.Busy)}, pb.State_STATE_REJECTED, ReasonBusy},
+		{"over its share", []step{receive, says(ordering.OverShare)}, pb.State_STATE_REJECTED, ReasonQuota},
 		{"busy when included", []step{receive, says(ordering.Included), receive, says(ordering.Busy)}, pb.State_STATE_INCLUDED, ""},
 		{"busy, then included", []step{receive, says(ordering.Busy), receive, says(ordering.Included)}, pb.State_STATE_INCLUDED, ""},
 		{"not proposing", []step{receive, says(ordering.NotProposing)}, pb.State_STATE_REJECTED, ReasonNotProposing},

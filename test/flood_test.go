@@ -23,7 +23,7 @@ const (
 	floodCallers = 24       // calls at a time, each of floodItems transactions
 	floodItems   = 60       // of floodBytes each: 0.94 MiB in a call
 	floodBytes   = 16 << 10 // bytes of a payload
-	floodBusy    = 80_000   // BUSY answers after which it has been a flood: 1.2 GiB that were not kept
+	floodBusy    = 80_000   // BUSY and QUOTA answers after which it has been a flood: 1.2 GiB that were not kept
 	floodMemory  = 1 << 30  // bytes; less than what was not kept, twice what a node takes under load
 )
 
@@ -135,8 +135,8 @@ func (w *flood) call(ctx context.Context, random *rand.ChaCha8) {
 
 func (w *flood) refused(err error) {
 	var why *client.Error
-	if !errors.As(err, &why) || why.Reason != string(rollupapi.ReasonBusy) || !why.Retryable || why.RetryAfter <= 0 {
-		w.fleet.t.Errorf("a flooded node answers %v, want BUSY and when to come again", err)
+	if !errors.As(err, &why) || (why.Reason != string(rollupapi.ReasonBusy) && why.Reason != string(rollupapi.ReasonQuota)) || !why.Retryable || why.RetryAfter <= 0 {
+		w.fleet.t.Errorf("a flooded node answers %v, want BUSY or QUOTA and when to come again", err)
 		return
 	}
 	w.mu.Lock()
