@@ -31,6 +31,7 @@ func TestDomainsAreDifferent(t *testing.T) {
 		DomainGenesis, DomainBlock, DomainTransaction, DomainTxSignature, DomainCommit, DomainMerkleLeaf,
 		DomainMerkleNode, DomainState, DomainDedupe, DomainGossip, DomainKEMPossess, DomainBLSPossess,
 		DomainNodeStatus, DomainIdempotency, DomainNamespaceRun, domainKEMNonce,
+		DomainSealed, DomainSealBatch, DomainSealPart, DomainPayload, DomainOrderedDAG, DomainChainHeads,
 	}
 	seen := map[Domain]bool{}
 	for _, d := range domains {

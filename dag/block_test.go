@@ -89,10 +89,10 @@ func TestKnownBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := v.Ref().Digest.String(), "0c6f7d3a0f78458686d6479b7a27b4385602697e3d77b8bb180eebd897359686"; got != want {
+	if got, want := v.Ref().Digest.String(), "ae01eb4ec9467ae7d4676d1810900ba9cf11aecfc22c88cbb674dab155b9f745"; got != want {
 		t.Errorf("digest %s, want %s", got, want)
 	}
-	want := "fe7677605efc251fb5af7183200a5cba320f51cc6a9433f9a6444b52ec2f990f77b63bc61a69f5c472a819d303320a9e829bc76bcbefc16f23baf681f1046f05"
+	want := "11fe01158ba3fdce9a164a6e2d3321984be36d2a91352292c9c308af3be118bf38d34c17f832441a4e77b94448c0c09b44013fac5f8751b9d593bcb552d9b403"
 	if got := hex.EncodeToString(v.Bytes()[len(v.Bytes())-crypto.SignatureSize:]); got != want || len(v.Bytes()) != 382 {
 		t.Errorf("%d bytes with signature %s, want 382 with %s", len(v.Bytes()), got, want)
 	}

@@ -86,14 +86,14 @@ func NewItemHasher(network crypto.Digest) *ItemHasher {
 	return &ItemHasher{crypto.NewHasher(crypto.DomainTransaction, network[:])}
 }
 
-// id is the digest of the content with its signature. Without a signature valid_until is left
+// id is the digest of the outline with its signature. Without a signature valid_until is left
 // out: nodes choose it, and the same payload must have the same id wherever it enters. A sealed item's
 // is the user's.
-func (h *ItemHasher) id(raw []byte, signed bool) crypto.Digest {
-	if signed || ItemKind(raw[0]) == KindSealed {
-		return h.hasher.Sum(raw)
+func (h *ItemHasher) id(outline []byte, signed bool) crypto.Digest {
+	if signed || ItemKind(outline[0]) == KindSealed {
+		return h.hasher.Sum(outline)
 	}
-	return h.hasher.Sum(raw[:1], raw[itemHeader:])
+	return h.hasher.Sum(outline[:1], outline[itemHeader:])
 }
 
 // Encode returns the item of a transaction. The one encoding is: kind, valid_until (8), namespace
@@ -174,7 +174,7 @@ func (h *ItemHasher) Decode(raw []byte) (Item, error) {
 	default:
 		return Item{}, fmt.Errorf("%w: kind %d is unknown", ErrItem, item.Kind)
 	}
-	item.ID = h.id(raw, item.Signed)
+	item.ID = h.id(item.Outline(), item.Signed)
 	return item, nil
 }
 

@@ -36,8 +36,8 @@ func TestKnownItems(t *testing.T) {
 	}{
 		{"unsigned transaction", "c71c314cd0dcce847274dfa458a1f3630e27daac96ec04bbe83fd92bc42605f7", transaction, nil, nil},
 		{"signed transaction", "2c76a1407b1dbd58ba64e53774cc16eb5efd5108c9b5fea99ba7b3a830d65100", transaction, testSender, testSignature},
-		{"unsigned bundle", "bcfeeab0ed15ccae0d6e66a128080c7068ddacf48c8863d570c08a012ede57cb", bundle, nil, nil},
-		{"signed bundle", "fc525151048f7d8620450b1917217c830a330d209c7149a8bfa012906d0bb086", bundle, testSender, testSignature},
+		{"unsigned bundle", "7f51bd96c2b4fbe46e42be90e9c95a885785fa83485a3bddd9f3db2d1c879853", bundle, nil, nil},
+		{"signed bundle", "ea81b71646e86954dd0542c2296a5077578fe10c11cc0e5d519f1dc2b739aa3d", bundle, testSender, testSignature},
 	} {
 		item, err := c.encode(c.sender, c.signature)
 		if err != nil || item.ID.String() != c.want || item.Signed != (c.sender != nil) || item.ValidUntil != 77 || item.Namespace != 1001 {

@@ -3,8 +3,9 @@ package dag
 // Limits of what a block and a transaction may hold. All are part of block validity or of
 // admission, so that they are the same on every node of a network.
 const (
-	// ProtocolVersion stands in every block; blocks of another version are refused.
-	ProtocolVersion = 1
+	// ProtocolVersion stands in every block; blocks of another version are refused. 2 changed the ids of bundles
+	// and sealed items and what a commit's digest covers.
+	ProtocolVersion = 2
 
 	// MaxTransactionBytes is the largest payload of a transaction, and of a bundle's legs together.
 	MaxTransactionBytes = 128 << 10

@@ -112,7 +112,7 @@ func TestVerifyRefusesForeignBytes(t *testing.T) {
 		{"nothing", fmt.Sprintf("0 bytes, want %d to %d", minBlock, MaxBlockBytes), nil},
 		{"too short", fmt.Sprintf("%d bytes, want", minBlock-1), make([]byte, minBlock-1)},
 		{"too long", fmt.Sprintf("%d bytes, want", MaxBlockBytes+1), make([]byte, MaxBlockBytes+1)},
-		{"other version", "protocol version 2, this node speaks 1", version},
+		{"other version", fmt.Sprintf("protocol version %d, this node speaks %d", ProtocolVersion+1, ProtocolVersion), version},
 		{"other network", "made for another network", sign(t, other, &b)},
 		{"signed by another", "has a signature that B did not make", signBody(t, 2, b.encodeUnsigned(c.network))},
 		{"forged", "has a signature that B did not make", forged},

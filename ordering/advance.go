@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/dag/mutant"
 )
@@ -59,7 +58,7 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 			e.pool.ordered(b)
 		}
 	}
-	c.AcceptedRoot = acceptedRoot(c.Accepted)
+	e.derive(c)
 	changed := e.scores.turn()
 	if mutant.Planted(mutant.SwitchLate) {
 		changed = e.scores.commits == 1
@@ -67,7 +66,7 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 	e.closeSealing(c)
 	e.writeStates(c)
 	c.Resume = e.scores.encode(c.Resume)
-	c.StateDigest = digestOf(c.Resume, e.seen.close(c.Index, c.AcceptedRoot))
+	c.StateDigest = digestOf(c.Resume, e.seen.close(c.Index, c.OrderRoot))
 	c.Digest = c.ComputeDigest()
 	e.head, e.headRound, e.headTime = c.Ref(), round, c.Time
 	if changed {
@@ -78,6 +77,15 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 	}
 	e.collect(gcRound(round, GCDepth))
 	return c
+}
+
+// derive sets the roots of a commit whose blocks and items stand.
+func (e *Engine) derive(c *Commit) {
+	leaves, err := c.Derive()
+	if err != nil {
+		panic("ordering: " + err.Error()) // the commit was made here, of these blocks
+	}
+	e.chains.Extend(c, leaves)
 }
 
 // filter applies the ordered filters to the items of one block, in order. They are final: an item
@@ -135,14 +143,6 @@ func (e *Engine) collect(floor dag.Round) {
 	e.lines.collect(floor)
 	e.committer.Collect(floor)
 	e.joined(e.graph.SetFloor(floor))
-}
-
-func acceptedRoot(accepted []Accepted) crypto.Digest {
-	leaves := make([]crypto.Digest, len(accepted))
-	for i := range accepted {
-		leaves[i] = accepted[i].ID
-	}
-	return crypto.MerkleRoot(leaves)
 }
 
 // medianTime is the median clock of the anchor's parents in the round before it, one per author; of

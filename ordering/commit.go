@@ -9,28 +9,17 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 )
 
-// CommitHeader is what a commit's digest covers. Nodes that disagree about anything that was
-// ordered, accepted or carried over disagree about the digest.
-type CommitHeader struct {
-	Index        dag.CommitIndex
-	Epoch        dag.Epoch
-	Round        dag.Round     // the committed round
-	Previous     crypto.Digest // digest of the commit before; zero for the first
-	Time         uint64        // Unix milliseconds, monotone over commits
-	Anchors      []dag.Ref     // the round's committed anchors in slot order
-	Blocks       []dag.Ref     // the ordered sub-DAG that the anchors bring in
-	AcceptedRoot crypto.Digest // Merkle root (RFC 6962 shape) of the accepted ids in order
-	StateDigest  crypto.Digest // digest of the ordering state after this commit
-}
-
 // Commit is one committed round.
 type Commit struct {
 	CommitHeader
 	Digest   crypto.Digest
-	Accepted []Accepted // in order; the index in this slice is an item's index in the commit
-	Dropped  []Dropped  // what the ordered filters kept out, in order
-	Resume   []byte     // the engine's state after this commit but for the seen ids and States; for Restore
-	States   []State    // the carried states that this commit changed, by ascending kind
+	Anchors  []dag.Ref   // the round's committed anchors in slot order
+	Blocks   []dag.Ref   // the ordered sub-DAG that the anchors bring in
+	Chains   []ChainStep // of the namespaces that it touched, and of some others; by namespace
+	Accepted []Accepted  // in order; the index in this slice is an item's index in the commit
+	Dropped  []Dropped   // what the ordered filters kept out, in order
+	Resume   []byte      // the engine's state after this commit but for the seen ids and States; for Restore
+	States   []State     // the carried states that this commit changed, by ascending kind
 
 	// Bodies are the blocks of Blocks, in the same order. A commit that was read from the store
 	// has none until they are looked up.
@@ -78,25 +67,6 @@ func (r DropReason) String() string {
 // Ref names the commit.
 func (c *Commit) Ref() dag.CommitRef { return dag.CommitRef{Index: c.Index, Digest: c.Digest} }
 
-// ComputeDigest is the digest of the header, which chains to all commits before it.
-func (h *CommitHeader) ComputeDigest() crypto.Digest {
-	return crypto.Hash(crypto.DomainCommit, h.append(nil))
-}
-
-// append appends the header's one encoding, integers big-endian: index 8, epoch 8, round 8,
-// previous 32, time 8, anchors 4 x ref 42, blocks 4 x ref 42, accepted root 32, state digest 32.
-func (h *CommitHeader) append(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, uint64(h.Index))
-	b = binary.BigEndian.AppendUint64(b, uint64(h.Epoch))
-	b = binary.BigEndian.AppendUint64(b, uint64(h.Round))
-	b = append(b, h.Previous[:]...)
-	b = binary.BigEndian.AppendUint64(b, h.Time)
-	b = appendRefs(b, h.Anchors)
-	b = appendRefs(b, h.Blocks)
-	b = append(b, h.AcceptedRoot[:]...)
-	return append(b, h.StateDigest[:]...)
-}
-
 func appendRefs(b []byte, refs []dag.Ref) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(refs)))
 	for _, r := range refs {
@@ -109,15 +79,25 @@ func appendRefs(b []byte, refs []dag.Ref) []byte {
 var ErrCommit = errors.New("malformed commit")
 
 const (
-	acceptedSize = crypto.DigestSize + 8 + 4 + 4
-	droppedSize  = crypto.DigestSize + 4 + 4 + 1
+	acceptedSize  = crypto.DigestSize + 8 + 4 + 4
+	droppedSize   = crypto.DigestSize + 4 + 4 + 1
+	chainStepSize = 8 + 2*crypto.DigestSize
 )
 
-// Encode is the commit as the store keeps it: header, digest, accepted and dropped items, resume
-// state, carried states; bodies are left out.
+// Encode is the commit as the store keeps it: header, digest, anchors, blocks, chains, accepted and dropped
+// items, resume state, carried states; bodies are left out.
 func (c *Commit) Encode() []byte {
-	b := c.CommitHeader.append(make([]byte, 0, 256+len(c.Blocks)*dag.RefSize+len(c.Accepted)*acceptedSize+len(c.Dropped)*droppedSize+len(c.Resume)))
+	lists := len(c.Blocks)*dag.RefSize + len(c.Chains)*chainStepSize + len(c.Accepted)*acceptedSize + len(c.Dropped)*droppedSize
+	b := c.CommitHeader.Append(make([]byte, 0, HeaderSize+256+lists+len(c.Resume)))
 	b = append(b, c.Digest[:]...)
+	b = appendRefs(b, c.Anchors)
+	b = appendRefs(b, c.Blocks)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Chains)))
+	for i := range c.Chains {
+		s := &c.Chains[i]
+		b = binary.BigEndian.AppendUint64(b, uint64(s.Namespace))
+		b = append(append(b, s.Before[:]...), s.After[:]...)
+	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Accepted)))
 	for i := range c.Accepted {
 		a := &c.Accepted[i]
@@ -139,16 +119,11 @@ func (c *Commit) Encode() []byte {
 	return appendStates(b, c.States)
 }
 
-// DecodeCommit reads what Encode wrote and checks the digest against the header. Errors wrap
-// ErrCommit.
+// DecodeCommit reads what Encode wrote, and checks the digest against the header and the header against anchors
+// and blocks. Errors wrap ErrCommit.
 func DecodeCommit(raw []byte) (*Commit, error) {
 	d := commitDecoder{rest: raw}
-	c := &Commit{CommitHeader: CommitHeader{
-		Index: dag.CommitIndex(d.uint64()), Epoch: dag.Epoch(d.uint64()), Round: dag.Round(d.uint64()),
-		Previous: d.digest(), Time: d.uint64(), Anchors: d.refs(), Blocks: d.refs(),
-		AcceptedRoot: d.digest(), StateDigest: d.digest(),
-	}}
-	c.Digest = d.digest()
+	c := &Commit{CommitHeader: d.header(), Digest: d.digest(), Anchors: d.refs(), Blocks: d.refs(), Chains: d.chains()}
 	if n := d.count(acceptedSize); n > 0 {
 		c.Accepted = make([]Accepted, n)
 		for i := range c.Accepted {
@@ -166,8 +141,13 @@ func DecodeCommit(raw []byte) (*Commit, error) {
 	if d.failed || len(d.rest) != 0 {
 		return nil, fmt.Errorf("%w: cut short or bytes left over", ErrCommit)
 	}
-	if c.ComputeDigest() != c.Digest {
+	switch {
+	case c.ComputeDigest() != c.Digest:
 		return nil, fmt.Errorf("%w: commit %d does not have the digest %v that it names", ErrCommit, c.Index, c.Digest)
+	case DAGRoot(c.Anchors, c.Blocks) != c.DAGRoot:
+		return nil, fmt.Errorf("%w: commit %d does not have the anchors and blocks that it names", ErrCommit, c.Index)
+	case int(c.Items) != len(c.Accepted):
+		return nil, fmt.Errorf("%w: commit %d has %d items and names %d", ErrCommit, c.Index, len(c.Accepted), c.Items)
 	}
 	return c, nil
 }
@@ -239,4 +219,16 @@ func (d *commitDecoder) refs() []dag.Ref {
 		refs[i] = dag.DecodeRef(d.take(dag.RefSize))
 	}
 	return refs
+}
+
+func (d *commitDecoder) chains() []ChainStep {
+	n := d.count(chainStepSize)
+	if n == 0 {
+		return nil
+	}
+	steps := make([]ChainStep, n)
+	for i := range steps {
+		steps[i] = ChainStep{Namespace: dag.Namespace(d.uint64()), Before: d.digest(), After: d.digest()}
+	}
+	return steps
 }

@@ -10,7 +10,7 @@ import (
 
 // dedupe remembers the ids accepted by the last dag.ValidityWindow commits, which are those whose
 // items can still be valid in the next one. Its digest is the root
-// of a Merkle tree whose leaves are the accepted roots of those commits, commit i at leaf
+// of a Merkle tree whose leaves are the order roots of those commits, commit i at leaf
 // i mod W, so that a snapshot can be checked and a commit costs log2(W) hashes.
 type dedupe struct {
 	seen   map[crypto.Digest]dag.CommitIndex
@@ -42,7 +42,7 @@ func (d *dedupe) add(id crypto.Digest, i dag.CommitIndex) {
 
 // close ends commit i: it sets i's leaf, forgets the ids of commit i-W, whose place i takes and whose
 // items have expired with i, and returns the new digest of the window.
-func (d *dedupe) close(i dag.CommitIndex, accepted crypto.Digest) crypto.Digest {
+func (d *dedupe) close(i dag.CommitIndex, order crypto.Digest) crypto.Digest {
 	slot := i % dag.ValidityWindow
 	d.forget(slot)
 	if mutant.Planted(mutant.DedupeEarly) {
@@ -52,7 +52,7 @@ func (d *dedupe) close(i dag.CommitIndex, accepted crypto.Digest) crypto.Digest 
 	var index [8]byte
 	binary.BigEndian.PutUint64(index[:], uint64(i))
 	at := dag.ValidityWindow + int(i%dag.ValidityWindow)
-	d.tree[at] = d.hasher.Sum(index[:], accepted[:])
+	d.tree[at] = d.hasher.Sum(index[:], order[:])
 	for at >>= 1; at > 0; at >>= 1 {
 		d.tree[at] = d.hasher.Sum(d.tree[2*at][:], d.tree[2*at+1][:])
 	}

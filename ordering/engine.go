@@ -42,6 +42,7 @@ type Engine struct {
 	committer *Committer
 	lines     *linearizer
 	seen      *dedupe
+	chains    *Chains
 	scores    *reputation
 
 	head      dag.CommitRef
@@ -69,7 +70,7 @@ func NewEngine(cfg Config, r Restored) (*Engine, error) {
 	cfg.Pool = cfg.Pool.withDefaults()
 	e := &Engine{
 		cfg: cfg, graph: dag.New(cfg.Committee), lines: newLinearizer(cfg.Committee.Size()),
-		seen: newDedupe(), scores: newReputation(cfg.Committee), pool: newPool(cfg.Pool, cfg.Registry),
+		seen: newDedupe(), chains: NewChains(cfg.Committee.Network()), scores: newReputation(cfg.Committee), pool: newPool(cfg.Pool, cfg.Registry),
 		unordered: make(map[dag.Ref]bool), marks: make(roundMarks), headTime: cfg.Created,
 	}
 	e.proposer = newProposer(cfg)

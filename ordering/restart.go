@@ -91,13 +91,16 @@ func (e *Engine) restoreCommits(r Restored) error {
 		for i := range c.Accepted {
 			e.seen.add(c.Accepted[i].ID, c.Index)
 		}
-		window = e.seen.close(c.Index, c.AcceptedRoot)
-		if acceptedRoot(c.Accepted) != c.AcceptedRoot {
+		window = e.seen.close(c.Index, c.OrderRoot)
+		if OrderRoot(c.Accepted) != c.OrderRoot {
 			return fmt.Errorf("%w: commit %d does not hold the ids that it names", ErrCommit, c.Index)
 		}
 		if !mutant.Planted(mutant.RestartForgets) {
 			e.lines.restore(c.Blocks, floor)
 		}
+	}
+	if err := e.chains.restore(r.Window, r.Head.ChainRoot); err != nil {
+		return err
 	}
 	reputation, err := e.restoreStates(r)
 	if err != nil {

@@ -210,25 +210,30 @@ func newItemJSON(m *pb.Item) itemJSON {
 
 // commitJSON is a commit's header in the JSON forms. Refs are written like B3#9f2a in full length.
 type commitJSON struct {
-	Index        uint64   `json:"index"`
-	Digest       string   `json:"digest"`
-	Previous     string   `json:"previous"`
-	Epoch        uint64   `json:"epoch"`
-	Round        uint64   `json:"round"`
-	Time         uint64   `json:"time_unix_ms"`
-	Anchors      []string `json:"anchors"`
-	Blocks       []string `json:"blocks,omitempty"`
-	AcceptedRoot string   `json:"accepted_root"`
-	StateDigest  string   `json:"state_digest"`
-	Items        uint32   `json:"items"`
-	Dropped      uint32   `json:"dropped"`
+	Index         uint64   `json:"index"`
+	Digest        string   `json:"digest"`
+	Previous      string   `json:"previous"`
+	Epoch         uint64   `json:"epoch"`
+	Round         uint64   `json:"round"`
+	Time          uint64   `json:"time_unix_ms"`
+	Anchors       []string `json:"anchors"`
+	Blocks        []string `json:"blocks,omitempty"`
+	DAGRoot       string   `json:"dag_root"`
+	OrderRoot     string   `json:"order_root"`
+	NamespaceRoot string   `json:"namespace_root"`
+	ChainRoot     string   `json:"chain_root"`
+	StateDigest   string   `json:"state_digest"`
+	Items         uint32   `json:"items"`
+	Legs          uint32   `json:"legs"`
+	Dropped       uint32   `json:"dropped"`
 }
 
 func newCommitJSON(m *pb.CommitHeader) commitJSON {
 	return commitJSON{
 		Index: m.GetIndex(), Digest: hex.EncodeToString(m.GetDigest()), Previous: hex.EncodeToString(m.GetPrevious()), Epoch: m.GetEpoch(),
 		Round: m.GetRound(), Time: m.GetTimeUnixMs(), Anchors: refNames(m.GetAnchors()), Blocks: refNames(m.GetBlocks()),
-		AcceptedRoot: hex.EncodeToString(m.GetAcceptedRoot()), StateDigest: hex.EncodeToString(m.GetStateDigest()), Items: m.GetItems(), Dropped: m.GetDropped(),
+		DAGRoot: hex.EncodeToString(m.GetDagRoot()), OrderRoot: hex.EncodeToString(m.GetOrderRoot()), NamespaceRoot: hex.EncodeToString(m.GetNamespaceRoot()),
+		ChainRoot: hex.EncodeToString(m.GetChainRoot()), StateDigest: hex.EncodeToString(m.GetStateDigest()), Items: m.GetItems(), Legs: m.GetLegs(), Dropped: m.GetDropped(),
 	}
 }
 

@@ -67,8 +67,8 @@ func idItems(c *ordering.Commit, items []placed) []*pb.Item {
 func commitHeader(c *ordering.Commit) *pb.CommitHeader {
 	return &pb.CommitHeader{
 		Index: uint64(c.Index), Epoch: uint64(c.Epoch), Round: uint64(c.Round), Previous: c.Previous[:], TimeUnixMs: c.Time,
-		Anchors: blockRefs(c.Anchors), AcceptedRoot: c.AcceptedRoot[:], StateDigest: c.StateDigest[:], Digest: c.Digest[:],
-		Items: uint32(len(c.Accepted)), Dropped: uint32(len(c.Dropped)),
+		Anchors: blockRefs(c.Anchors), DagRoot: c.DAGRoot[:], OrderRoot: c.OrderRoot[:], NamespaceRoot: c.NamespaceRoot[:],
+		ChainRoot: c.ChainRoot[:], StateDigest: c.StateDigest[:], Digest: c.Digest[:], Items: c.Items, Legs: c.Legs, Dropped: uint32(len(c.Dropped)),
 	}
 }
 

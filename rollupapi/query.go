@@ -48,7 +48,7 @@ func (s *Server) transaction(id crypto.Digest) (*pb.GetResponse, error) {
 		return nil, fmt.Errorf("read commit %d: %w", r.at.Commit, err)
 	}
 	if ok && int(r.at.Index) < len(commit.Accepted) { // else pruned: the place is known, the content is not
-		item, err := acceptedItem(commit, int(r.at.Index))
+		item, err := commit.Item(int(r.at.Index))
 		if err != nil {
 			return nil, err
 		}

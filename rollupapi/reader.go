@@ -162,7 +162,7 @@ func (r *reader) items(commit *ordering.Commit) ([]placed, error) {
 	}
 	var out []placed
 	for i := first; i < len(commit.Accepted); i++ {
-		item, err := acceptedItem(commit, i)
+		item, err := commit.Item(i)
 		if err != nil {
 			return nil, err
 		}
@@ -200,19 +200,6 @@ func (r *reader) outcomes(commit *ordering.Commit, items []placed) error {
 		items[i].outcome = &outcome
 	}
 	return nil
-}
-
-// acceptedItem finds the item of an accepted position in the commit's bodies.
-func acceptedItem(commit *ordering.Commit, i int) (*dag.Item, error) {
-	a := &commit.Accepted[i]
-	if int(a.Block) >= len(commit.Bodies) {
-		return nil, fmt.Errorf("commit %d: item %d is in block %d of %d", commit.Index, i, a.Block, len(commit.Bodies))
-	}
-	items := commit.Bodies[a.Block].Block().Items
-	if int(a.Item) >= len(items) {
-		return nil, fmt.Errorf("commit %d: item %d is item %d of %d in its block", commit.Index, i, a.Item, len(items))
-	}
-	return &items[a.Item], nil
 }
 
 // reachable refuses a position that this node cannot go on from.

@@ -183,6 +183,9 @@ func (w *network) commit(items ...dag.Item) *ordering.Commit {
 		}
 		c.Blocks, c.Bodies = append(c.Blocks, b.Ref()), append(c.Bodies, b)
 	}
+	if _, err := c.Derive(); err != nil {
+		w.t.Fatal(err)
+	}
 	c.Digest = c.ComputeDigest()
 	w.previous = c.Digest
 	return c

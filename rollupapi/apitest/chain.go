@@ -38,6 +38,7 @@ type Chain struct {
 	mu       sync.Mutex
 	answer   func(dag.Item) ordering.OutcomeState
 	commits  []*ordering.Commit
+	chains   *ordering.Chains
 	places   map[crypto.Digest]rollupapi.Location
 	byName   map[dag.Namespace][]dag.CommitIndex
 	earliest dag.CommitIndex
@@ -73,6 +74,7 @@ func New(t testing.TB) *Chain {
 	if c.Committee, err = c.Genesis.Committee(); err != nil {
 		t.Fatal(err)
 	}
+	c.chains = ordering.NewChains(c.Committee.Network())
 	c.Registry = c.Genesis.Registry()
 	return c
 }
@@ -165,7 +167,7 @@ func (c *Chain) Commit(t testing.TB, blocks ...[]dag.Item) *ordering.Commit {
 			})
 		}
 	}
-	c.append(commit)
+	c.append(t, commit)
 	return commit
 }
 
@@ -180,7 +182,7 @@ func (c *Chain) commitDeals(t testing.TB, deals []*dkg.Deal) *ordering.Commit {
 		body := c.Block(t, dag.Block{Author: dag.Author(author), Time: uint64(commit.Index), System: []dag.SystemMessage{message}})
 		commit.Bodies, commit.Blocks = append(commit.Bodies, body), append(commit.Blocks, body.Ref())
 	}
-	c.append(commit)
+	c.append(t, commit)
 	return commit
 }
 
@@ -204,7 +206,7 @@ func (c *Chain) Drop(t testing.TB, reason ordering.DropReason, items ...dag.Item
 	for _, item := range items {
 		commit.Dropped = append(commit.Dropped, ordering.Dropped{ID: item.ID, Reason: reason})
 	}
-	c.append(commit)
+	c.append(t, commit)
 }
 
 // Block is a signed block of the first round with the content that is given.
@@ -222,7 +224,13 @@ func (c *Chain) Block(t testing.TB, content dag.Block) *dag.Verified {
 	return b
 }
 
-func (c *Chain) append(commit *ordering.Commit) {
+func (c *Chain) append(t testing.TB, commit *ordering.Commit) {
+	t.Helper()
+	leaves, err := commit.Derive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.chains.Extend(commit, leaves)
 	commit.Digest = commit.ComputeDigest()
 	c.commits = append(c.commits, commit)
 	for i, a := range commit.Accepted {

@@ -134,6 +134,8 @@ func (w *author) commit(bodies []*dag.Verified) *ordering.Commit {
 			c.Accepted = append(c.Accepted, ordering.Accepted{ID: item.ID, Namespace: item.Namespace, Block: uint32(i), Item: uint32(j)})
 		}
 	}
+	_, err := c.Derive()
+	check(w.t, err)
 	c.Digest = c.ComputeDigest()
 	w.head = c.Ref()
 	return c

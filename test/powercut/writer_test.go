@@ -98,6 +98,9 @@ func (w *writer) commit(bodies []*dag.Verified) *ordering.Commit {
 		item := &b.Block().Items[0]
 		c.Accepted = append(c.Accepted, ordering.Accepted{ID: item.ID, Namespace: item.Namespace, Block: uint32(i)})
 	}
+	if _, err := c.Derive(); err != nil {
+		panic(err) // its items stand in its blocks, by the lines above
+	}
 	c.Digest = c.ComputeDigest()
 	w.head = c.Ref()
 	return c

@@ -1187,7 +1187,8 @@ func (x *GetCommitResponse) GetWatermarks() *Watermarks {
 	return nil
 }
 
-// CommitHeader is what the digest of a commit covers, with some figures.
+// CommitHeader is what the digest of a commit covers; beside it the digest itself, the anchors and blocks that
+// dag_root stands for, and a figure. docs/proofs.md has the encoding.
 type CommitHeader struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -1196,12 +1197,16 @@ type CommitHeader struct {
 	Previous      []byte                 `protobuf:"bytes,4,opt,name=previous,proto3" json:"previous,omitempty"`                          // digest of the commit before
 	TimeUnixMs    uint64                 `protobuf:"varint,5,opt,name=time_unix_ms,json=timeUnixMs,proto3" json:"time_unix_ms,omitempty"` // monotone over commits
 	Anchors       []*BlockRef            `protobuf:"bytes,6,rep,name=anchors,proto3" json:"anchors,omitempty"`
-	Blocks        []*BlockRef            `protobuf:"bytes,7,rep,name=blocks,proto3" json:"blocks,omitempty"` // only in GetCommit
-	AcceptedRoot  []byte                 `protobuf:"bytes,8,opt,name=accepted_root,json=acceptedRoot,proto3" json:"accepted_root,omitempty"`
+	Blocks        []*BlockRef            `protobuf:"bytes,7,rep,name=blocks,proto3" json:"blocks,omitempty"`                        // only in GetCommit
+	OrderRoot     []byte                 `protobuf:"bytes,8,opt,name=order_root,json=orderRoot,proto3" json:"order_root,omitempty"` // Merkle root of the accepted ids in order
 	StateDigest   []byte                 `protobuf:"bytes,9,opt,name=state_digest,json=stateDigest,proto3" json:"state_digest,omitempty"`
 	Digest        []byte                 `protobuf:"bytes,10,opt,name=digest,proto3" json:"digest,omitempty"`
-	Items         uint32                 `protobuf:"varint,11,opt,name=items,proto3" json:"items,omitempty"`     // accepted, of all namespaces
-	Dropped       uint32                 `protobuf:"varint,12,opt,name=dropped,proto3" json:"dropped,omitempty"` // kept out by the ordered filters
+	Items         uint32                 `protobuf:"varint,11,opt,name=items,proto3" json:"items,omitempty"`                                     // accepted, of all namespaces
+	Dropped       uint32                 `protobuf:"varint,12,opt,name=dropped,proto3" json:"dropped,omitempty"`                                 // kept out by the ordered filters; not in the header
+	DagRoot       []byte                 `protobuf:"bytes,13,opt,name=dag_root,json=dagRoot,proto3" json:"dag_root,omitempty"`                   // digest of the anchors and the ordered blocks
+	NamespaceRoot []byte                 `protobuf:"bytes,14,opt,name=namespace_root,json=namespaceRoot,proto3" json:"namespace_root,omitempty"` // root of the namespaced Merkle tree of the accepted items' legs, 48 bytes
+	ChainRoot     []byte                 `protobuf:"bytes,15,opt,name=chain_root,json=chainRoot,proto3" json:"chain_root,omitempty"`             // of the heads of all namespaces' chains
+	Legs          uint32                 `protobuf:"varint,16,opt,name=legs,proto3" json:"legs,omitempty"`                                       // leaves under namespace_root
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1285,9 +1290,9 @@ func (x *CommitHeader) GetBlocks() []*BlockRef {
 	return nil
 }
 
-func (x *CommitHeader) GetAcceptedRoot() []byte {
+func (x *CommitHeader) GetOrderRoot() []byte {
 	if x != nil {
-		return x.AcceptedRoot
+		return x.OrderRoot
 	}
 	return nil
 }
@@ -1316,6 +1321,34 @@ func (x *CommitHeader) GetItems() uint32 {
 func (x *CommitHeader) GetDropped() uint32 {
 	if x != nil {
 		return x.Dropped
+	}
+	return 0
+}
+
+func (x *CommitHeader) GetDagRoot() []byte {
+	if x != nil {
+		return x.DagRoot
+	}
+	return nil
+}
+
+func (x *CommitHeader) GetNamespaceRoot() []byte {
+	if x != nil {
+		return x.NamespaceRoot
+	}
+	return nil
+}
+
+func (x *CommitHeader) GetChainRoot() []byte {
+	if x != nil {
+		return x.ChainRoot
+	}
+	return nil
+}
+
+func (x *CommitHeader) GetLegs() uint32 {
+	if x != nil {
+		return x.Legs
 	}
 	return 0
 }
@@ -2010,7 +2043,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x06commit\x18\x01 \x01(\v2\x17.dunlin.v1.CommitHeaderR\x06commit\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xfa\x02\n" +
+	"watermarks\"\xe9\x03\n" +
 	"\fCommitHeader\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
@@ -2019,13 +2052,19 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\ftime_unix_ms\x18\x05 \x01(\x04R\n" +
 	"timeUnixMs\x12-\n" +
 	"\aanchors\x18\x06 \x03(\v2\x13.dunlin.v1.BlockRefR\aanchors\x12+\n" +
-	"\x06blocks\x18\a \x03(\v2\x13.dunlin.v1.BlockRefR\x06blocks\x12#\n" +
-	"\raccepted_root\x18\b \x01(\fR\facceptedRoot\x12!\n" +
+	"\x06blocks\x18\a \x03(\v2\x13.dunlin.v1.BlockRefR\x06blocks\x12\x1d\n" +
+	"\n" +
+	"order_root\x18\b \x01(\fR\torderRoot\x12!\n" +
 	"\fstate_digest\x18\t \x01(\fR\vstateDigest\x12\x16\n" +
 	"\x06digest\x18\n" +
 	" \x01(\fR\x06digest\x12\x14\n" +
 	"\x05items\x18\v \x01(\rR\x05items\x12\x18\n" +
-	"\adropped\x18\f \x01(\rR\adropped\"\xce\x03\n" +
+	"\adropped\x18\f \x01(\rR\adropped\x12\x19\n" +
+	"\bdag_root\x18\r \x01(\fR\adagRoot\x12%\n" +
+	"\x0enamespace_root\x18\x0e \x01(\fR\rnamespaceRoot\x12\x1d\n" +
+	"\n" +
+	"chain_root\x18\x0f \x01(\fR\tchainRoot\x12\x12\n" +
+	"\x04legs\x18\x10 \x01(\rR\x04legs\"\xce\x03\n" +
 	"\x04Item\x12\x16\n" +
 	"\x06commit\x18\x01 \x01(\x04R\x06commit\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12\x13\n" +
