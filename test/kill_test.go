@@ -12,8 +12,8 @@ import (
 	"github.com/dunlin-network/dunlin/ordering"
 )
 
-// defaultKillSeconds is how long the killing goes on unless DUNLIN_KILL_SECONDS says otherwise.
-const defaultKillSeconds = 20
+// defaultKills is how often a test that kills under load does so unless DUNLIN_KILLS says otherwise.
+const defaultKills = 3
 
 // number reads an environment variable.
 func number(t *testing.T, name string, otherwise uint64) uint64 {
@@ -29,6 +29,15 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
+// chance is a source of random choices. The seed in the log makes the same choices again; what the
+// processes were doing meanwhile is another matter.
+func chance(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := number(t, "DUNLIN_SEED", uint64(time.Now().UnixNano()))
+	t.Logf("DUNLIN_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
 // Under load, a random one of four processes is killed every few seconds and started again: the
 // others go on, it catches up and takes part again, all orders agree, nothing acknowledged is lost
 // or ordered twice, and nobody equivocates. Then all four are killed at once, and go on.
@@ -37,18 +46,13 @@ func TestKill(t *testing.T) {
 		t.Skip("kills processes for a while")
 	}
 	t.Parallel()
-	seed := number(t, "DUNLIN_SEED", uint64(time.Now().UnixNano()))
-	t.Logf("DUNLIN_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	end := time.Now().Add(time.Duration(number(t, "DUNLIN_KILL_SECONDS", defaultKillSeconds)) * time.Second)
-
+	random, kills := chance(t), number(t, "DUNLIN_KILLS", defaultKills)
 	f := newFleet(t, devnet.Plan{Validators: 4})
 	f.start(f.all()...)
 	f.untilProposing(f.all()...)
 	l := startLoad(f)
 	l.untilMore(100)
-	kills := 0
-	for ; time.Now().Before(end) || kills == 0; kills++ {
+	for range kills {
 		f.killOne(random)
 	}
 	t.Logf("%d kills, %d transactions acknowledged, %d batches unanswered", kills, len(l.promised()), l.unanswered)

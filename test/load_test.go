@@ -32,18 +32,18 @@ type load struct {
 	submitters sync.WaitGroup
 
 	mu           sync.Mutex
-	acknowledged []crypto.Digest
-	unanswered   int // batches: the node was away
+	acknowledged [][]crypto.Digest // by the node that did
+	unanswered   int               // batches: the node was away
 }
 
 func startLoad(f *fleet) *load {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &load{fleet: f, cancel: cancel}
+	l := &load{fleet: f, cancel: cancel, acknowledged: make([][]crypto.Digest, len(f.network.Nodes))}
 	f.t.Cleanup(l.stop)
 	for i := range f.network.Nodes {
 		for _, source := range []payloads{openPayloads(i), newWallet(f.t, devnet.DemoA)} {
-			l.submitters.Go(func() { l.submit(ctx, f.clients[i], source) })
+			l.submitters.Go(func() { l.submit(ctx, i, source) })
 		}
 	}
 	return l
@@ -90,7 +90,7 @@ func payment(key *ecdsa.PrivateKey, chain int64, nonce uint64) ([]byte, error) {
 	return tx.MarshalBinary()
 }
 
-func (l *load) submit(ctx context.Context, to *client.Client, source payloads) {
+func (l *load) submit(ctx context.Context, to int, source payloads) {
 	for ctx.Err() == nil {
 		batch := make([][]byte, batchItems)
 		for i := range batch {
@@ -100,8 +100,8 @@ func (l *load) submit(ctx context.Context, to *client.Client, source payloads) {
 				return
 			}
 		}
-		results, err := to.SubmitBatch(ctx, source.namespace, batch)
-		l.note(results, err)
+		results, err := l.fleet.clients[to].SubmitBatch(ctx, source.namespace, batch)
+		l.note(to, results, err)
 		select {
 		case <-time.After(batchEvery):
 		case <-ctx.Done():
@@ -111,7 +111,7 @@ func (l *load) submit(ctx context.Context, to *client.Client, source payloads) {
 
 // note keeps what was promised. A node that is away promises nothing, nor does one that refuses;
 // what it refuses for good is a fault of the test.
-func (l *load) note(results []client.Result, err error) {
+func (l *load) note(node int, results []client.Result, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
@@ -120,7 +120,7 @@ func (l *load) note(results []client.Result, err error) {
 	for _, r := range results {
 		switch {
 		case r.State == client.Included || r.State == client.Committed:
-			l.acknowledged = append(l.acknowledged, r.ID)
+			l.acknowledged[node] = append(l.acknowledged[node], r.ID)
 		case r.Err != nil && !r.Err.Retryable:
 			l.fleet.t.Errorf("%s: %v", r.State, r.Err)
 		}
@@ -137,7 +137,14 @@ func (l *load) stop() {
 func (l *load) promised() []crypto.Digest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.acknowledged)
+	return slices.Concat(l.acknowledged...)
+}
+
+// promisedBy is what one node acknowledged so far.
+func (l *load) promisedBy(node int) []crypto.Digest {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.acknowledged[node])
 }
 
 // untilMore waits until n more transactions have been acknowledged.
