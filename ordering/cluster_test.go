@@ -209,7 +209,7 @@ func received(from Peer, m Message) Event {
 	case AskNewest:
 		return NewestAsked{from}
 	case AnswerNewest:
-		return NewestAnswered{from, m.Newest, m.Signed}
+		return NewestAnswered{from, m.Newest, m.Signed, m.Lost}
 	}
 	panic("unknown message")
 }

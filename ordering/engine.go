@@ -241,7 +241,7 @@ func (e *Engine) notProposing() string {
 	case e.proposer.exposed.Has(e.cfg.Self):
 		return "stopped: this validator's key signed two blocks of one round; another copy of it may be running"
 	case e.restart.asking():
-		return e.restart.reason()
+		return e.asksReason()
 	}
 	return ""
 }

@@ -62,7 +62,8 @@ type NewestAsked struct{ From Peer }
 type NewestAnswered struct {
 	From   Peer
 	Newest *dag.Verified // the newest block of this node's that the peer knows; nil for none
-	Signed dag.Round     // the highest round that the peer itself has signed
+	Signed dag.Round     // the highest round that the peer itself has signed, as far as it knows
+	Lost   bool          // the peer has lost its log, and does not know all that it signed
 }
 
 // DiskSpace tells the engine whether the node may still write. Without space it stops proposing.
@@ -120,6 +121,7 @@ type AskNewest struct{}
 type AnswerNewest struct {
 	Newest *dag.Verified // nil for none
 	Signed dag.Round
+	Lost   bool
 }
 
 func (BlockMessage) message()    {}

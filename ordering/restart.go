@@ -1,7 +1,9 @@
 package ordering
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -31,13 +33,16 @@ type Restored struct {
 // of r-1, so among 2f+1 others an honest one has signed a block of r-1 or later, and whoever starts
 // at two rounds above the highest answer cannot equivocate. An answer is a bare number, and a liar
 // could name any: it counts once the DAG bears it out, by a quorum of the round before. A block of the
-// answerer's that is not in the DAG proves nothing, since its parents may be made up.
+// answerer's that is not in the DAG proves nothing, since its parents may be made up. Who has lost a log as
+// well may have signed more than it says: such answers are those of faulty validators, and where more
+// than f give them, nothing bounds what was lost.
 type restart struct {
 	done    bool
 	lost    bool
 	needed  int
 	claims  map[dag.Author]dag.Round // answers that the DAG does not bear out yet
 	answers dag.AuthorSet
+	forgot  dag.AuthorSet // who has lost its log as well, by its newest answer
 	highest dag.Round
 	asked   time.Duration
 	newest  []*dag.Verified // per author: the newest verified block seen, in the DAG or not
@@ -45,12 +50,50 @@ type restart struct {
 
 func (r *restart) asking() bool { return !r.done }
 
-func (r *restart) reason() string {
-	kind := "asking others for this validator's newest block"
-	if r.lost {
-		kind = "the log of own blocks is not whole: asking others what this validator signed"
+// asksReason says for people what the restart waits for, and what to do about it.
+func (e *Engine) asksReason() string {
+	r := &e.restart
+	var silent dag.AuthorSet
+	for a := range dag.Author(e.cfg.Committee.Size()) {
+		if _, claimed := r.claims[a]; a != e.cfg.Self && !r.answers.Has(a) && !claimed {
+			silent.Add(a)
+		}
 	}
-	return fmt.Sprintf("%s: %d of %d answers", kind, r.answers.Len(), r.needed)
+	switch {
+	case e.unbounded():
+		return fmt.Sprintf("the log of own blocks is not whole, nor are those of %s: more than f disks are lost, and nobody knows what this validator signed; "+
+			"put an undamaged disk back, or halt and found the network anew as docs/disaster.md says", e.names(r.forgot))
+	case r.lost && silent.Len() > 0:
+		return fmt.Sprintf("the log of own blocks is not whole: asking others what this validator signed: %d of %d answers, none yet from %s; "+
+			"start them and see that they are connected; if their disks are lost for good, found the network anew as docs/disaster.md says", r.answers.Len(), r.needed, e.names(silent))
+	case r.lost:
+		return fmt.Sprintf("the log of own blocks is not whole: asking others what this validator signed: %d of %d answers", r.answers.Len(), r.needed)
+	case silent.Len() > 0:
+		return fmt.Sprintf("asking others for this validator's newest block: %d of %d answers, none yet from %s", r.answers.Len(), r.needed, e.names(silent))
+	}
+	return fmt.Sprintf("asking others for this validator's newest block: %d of %d answers", r.answers.Len(), r.needed)
+}
+
+// names is how people call some validators.
+func (e *Engine) names(set dag.AuthorSet) string {
+	var out []string
+	for a := range dag.Author(e.cfg.Committee.Size()) {
+		if set.Has(a) {
+			out = append(out, cmp.Or(e.cfg.Committee.Validator(a).Name, a.String()))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// unbounded reports whether too many have lost their logs for the answers to bound what was signed.
+func (e *Engine) unbounded() bool {
+	return e.restart.lost && e.restart.forgot.Len() > e.cfg.Committee.Faults() && !mutant.Planted(mutant.AmnesiaOff)
+}
+
+// forgetful reports whether this validator may have signed more than it knows: its log is lost, and no
+// block made since stands above what was.
+func (e *Engine) forgetful() bool {
+	return e.restart.lost && (e.restart.asking() || e.proposer.last.Round < e.proposer.notBelow)
 }
 
 // remember keeps the newest block per author, to answer its author's question after a restart.
@@ -168,7 +211,7 @@ func (e *Engine) ask() {
 		return
 	}
 	e.countAnswers()
-	if e.restart.answers.Len() >= e.restart.needed {
+	if e.restart.answers.Len() >= e.restart.needed && !e.unbounded() {
 		e.speakAgain()
 		return
 	}
@@ -185,7 +228,7 @@ func (e *Engine) answerNewest(from Peer) {
 		return
 	}
 	e.ready.Sends = append(e.ready.Sends, Send{To: from, Message: AnswerNewest{
-		Newest: e.restart.newest[from], Signed: e.proposer.last.Round,
+		Newest: e.restart.newest[from], Signed: e.proposer.last.Round, Lost: e.forgetful(),
 	}})
 }
 
@@ -194,6 +237,10 @@ func (e *Engine) newestAnswered(ev NewestAnswered) {
 		return
 	}
 	e.restart.claims[dag.Author(ev.From)] = ev.Signed
+	e.restart.forgot.Remove(dag.Author(ev.From))
+	if ev.Lost {
+		e.restart.forgot.Add(dag.Author(ev.From))
+	}
 	if b := ev.Newest; b != nil && b.Author() == e.cfg.Self {
 		e.ownShown(b)
 		e.receive(BlockReceived{From: ev.From, Block: b})
@@ -230,7 +277,7 @@ func (e *Engine) ownShown(b *dag.Verified) {
 	r.lost = true
 	r.needed = e.answersNeeded()
 	if r.done {
-		r.done, r.answers, r.asked = false, dag.AuthorSet{}, 0
+		r.done, r.answers, r.forgot, r.asked = false, dag.AuthorSet{}, dag.AuthorSet{}, 0
 		clear(r.claims)
 	}
 }

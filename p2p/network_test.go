@@ -58,7 +58,7 @@ func TestMessages(t *testing.T) {
 	send(ordering.FrontierMessage{Newest: frontier}, ordering.Everyone)
 	send(ordering.AskNewest{}, 1)
 	send(ordering.AnswerNewest{Newest: newest, Signed: 9}, 1)
-	send(ordering.AnswerNewest{Signed: 3}, 1)
+	send(ordering.AnswerNewest{Signed: 3, Lost: true}, 1)
 	send(ordering.BlockMessage{Block: newest}, 2)
 	for _, n := range nodes[1:] {
 		eventually(t, "frontier", func() bool {
@@ -73,11 +73,11 @@ func TestMessages(t *testing.T) {
 		"question": func(e ordering.Event) bool { return e == ordering.Event(ordering.NewestAsked{From: 0}) },
 		"answer": func(e ordering.Event) bool {
 			a, ok := e.(ordering.NewestAnswered)
-			return ok && a.Signed == 9 && a.Newest != nil && a.Newest.Ref() == newest.Ref()
+			return ok && a.Signed == 9 && !a.Lost && a.Newest != nil && a.Newest.Ref() == newest.Ref()
 		},
 		"empty answer": func(e ordering.Event) bool {
 			a, ok := e.(ordering.NewestAnswered)
-			return ok && a.Signed == 3 && a.Newest == nil
+			return ok && a.Signed == 3 && a.Lost && a.Newest == nil
 		},
 	} {
 		eventually(t, what, func() bool {

@@ -146,7 +146,7 @@ func (n *Network) takeControl(r *remote, f frame) error {
 		if err != nil {
 			return err
 		}
-		return n.hand(ordering.NewestAnswered{From: r.number, Newest: a.Newest, Signed: a.Signed})
+		return n.hand(ordering.NewestAnswered{From: r.number, Newest: a.Newest, Signed: a.Signed, Lost: a.Lost})
 	}
 	return fmt.Errorf("%w: frame of kind %d on a push stream", errFault, f.kind)
 }

@@ -70,7 +70,7 @@ var bodyLimits = [...]struct{ low, high int }{
 	kindBlock:        {1, dag.MaxBlockBytes},
 	kindFrontier:     {2, 2 + dag.MaxCommittee*dag.RefSize},
 	kindAskNewest:    {0, 0},
-	kindAnswerNewest: {8, 8 + dag.MaxBlockBytes},
+	kindAnswerNewest: {answerFixed, answerFixed + dag.MaxBlockBytes},
 	kindPing:         {pingSize, pingSize},
 	kindPong:         {pingSize, pingSize},
 	kindFetchRefs:    {2 + dag.RefSize, 2 + maxFetchRefs*dag.RefSize},
@@ -237,8 +237,16 @@ func decodeFrontier(c *dag.Committee, body []byte) ([]dag.Ref, error) {
 	return refs, nil
 }
 
+// An answer about somebody's newest block: lost 1 (1 if the answerer's own log is, else 0) | signed 8 | the
+// block, if there is one.
+const answerFixed = 1 + 8
+
 func encodeAnswer(a ordering.AnswerNewest) frame {
-	b := binary.BigEndian.AppendUint64(nil, uint64(a.Signed))
+	b := []byte{0}
+	if a.Lost {
+		b[0] = 1
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(a.Signed))
 	if a.Newest != nil {
 		b = append(b, a.Newest.Bytes()...)
 	}
@@ -247,14 +255,14 @@ func encodeAnswer(a ordering.AnswerNewest) frame {
 
 // decodeAnswer reads an answer about the blocks of the member with key own.
 func decodeAnswer(c *dag.Committee, own crypto.PublicKey, body []byte) (ordering.AnswerNewest, error) {
-	if len(body) < 8 {
-		return ordering.AnswerNewest{}, fmt.Errorf("%w: answer cut short", errWire)
+	if len(body) < answerFixed || body[0] > 1 {
+		return ordering.AnswerNewest{}, fmt.Errorf("%w: answer cut short, or of an unknown form", errWire)
 	}
-	a := ordering.AnswerNewest{Signed: dag.Round(binary.BigEndian.Uint64(body))}
-	if len(body) == 8 {
+	a := ordering.AnswerNewest{Lost: body[0] == 1, Signed: dag.Round(binary.BigEndian.Uint64(body[1:]))}
+	if len(body) == answerFixed {
 		return a, nil
 	}
-	v, err := dag.Verify(c, body[8:])
+	v, err := dag.Verify(c, body[answerFixed:])
 	if err != nil {
 		return ordering.AnswerNewest{}, err
 	}

@@ -87,6 +87,7 @@ func TestMalformed(t *testing.T) {
 		"frontier of nobody":  first(decodeFrontier(c, encodeRefs([]dag.Ref{{Author: 4}}))),
 		"frontier with twins": first(decodeFrontier(c, encodeRefs([]dag.Ref{{Author: 1}, {Author: 1, Round: 2}}))),
 		"answer cut short":    first(decodeAnswer(c, key(0).Public(), []byte{1})),
+		"answer of lost 2":    first(decodeAnswer(c, key(0).Public(), []byte{2, 0, 0, 0, 0, 0, 0, 0, 1})),
 		"answer of another":   first(decodeAnswer(c, key(0).Public(), encodeAnswer(ordering.AnswerNewest{Newest: block(t, c, 1, 1, 1)}).body)),
 	} {
 		if !errors.Is(err, errWire) {

@@ -62,6 +62,8 @@ type KeyGeneration struct {
 	Serving    uint64   `json:"serving_key_id"`      // 0 for none yet
 	Since      uint64   `json:"serving_from_commit"` // 0 for none yet
 	Threshold  uint32   `json:"threshold"`           // so many validators' shares open what is sealed with it
+	Missing    []string `json:"missing,omitempty"`   // whose good deal, or acknowledgement, is awaited
+	Advice     string   `json:"advice,omitempty"`    // what to do about a run that does not come to its end by itself
 }
 
 func newKeyGenerationForm(m *pb.KeyGeneration) KeyGeneration {
@@ -69,6 +71,7 @@ func newKeyGenerationForm(m *pb.KeyGeneration) KeyGeneration {
 		Phase: m.GetPhase(), KeyID: m.GetKeyId(), Attempt: m.GetAttempt(), Deals: m.GetDeals(), Acks: m.GetAcks(), Validators: m.GetValidators(),
 		Deadline: m.GetDeadlineCommit(), Excluded: m.GetExcluded(), Flagged: m.GetFlagged(), Serving: m.GetServingKeyId(),
 		Since: m.GetServingFromCommit(), Threshold: m.GetThreshold(),
+		Missing: m.GetMissing(), Advice: m.GetAdvice(),
 	}
 }
 

@@ -102,7 +102,10 @@ func (s *Server) keyGeneration() *pb.KeyGeneration {
 func newKeyGeneration(s *keygen.Status, c *dag.Committee) *pb.KeyGeneration {
 	m := &pb.KeyGeneration{
 		Phase: s.Phase.String(), KeyId: s.Key, Attempt: s.Attempt, Deals: uint32(s.Deals), Acks: uint32(s.Acks), Validators: uint32(c.Size()),
-		DeadlineCommit: uint64(s.Deadline), ServingKeyId: s.Serving,
+		DeadlineCommit: uint64(s.Deadline), ServingKeyId: s.Serving, Advice: s.Advice(),
+	}
+	for _, author := range s.Missing {
+		m.Missing = append(m.Missing, c.Validator(author).Name)
 	}
 	for _, author := range s.Excluded {
 		m.Excluded = append(m.Excluded, c.Validator(author).Name)

@@ -25,8 +25,13 @@ func sealingLine(g *rollupapi.KeyGeneration) string {
 	switch {
 	case making != "" && g.Serving != 0:
 		making = fmt.Sprintf("key %d: %s", g.KeyID, making)
+	case making != "" && g.Attempt > 0:
+		making = fmt.Sprintf("attempt %d: %s", g.Attempt+1, making)
 	case making == "" && g.Serving == 0:
 		making = "no key yet"
+	}
+	if len(g.Missing) > 0 {
+		making += ", missing " + strings.Join(g.Missing, " ")
 	}
 	if g.Deadline != 0 {
 		making += fmt.Sprintf(", at the latest at commit %d", g.Deadline)
@@ -36,6 +41,9 @@ func sealingLine(g *rollupapi.KeyGeneration) string {
 	}
 	if len(g.Excluded) > 0 {
 		parts = append(parts, "proven to cheat: "+strings.Join(g.Excluded, " "))
+	}
+	if g.Advice != "" {
+		parts = append(parts, g.Advice)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -24,8 +24,13 @@ func TestStatusOfSealing(t *testing.T) {
 	}
 	chain.GenerateKey(keygen.Status{Phase: keygen.Dealing, Key: 1, Deals: 3, Deadline: 20})
 	says("sealing dealing, 3 of 4 deals, at the latest at commit 20", "revealed 0, all")
-	chain.GenerateKey(keygen.Status{Phase: keygen.Acknowledging, Key: 1, Deals: 3, Acks: 2, Deadline: 2020})
-	says("sealing acknowledging, 2 of 4, at the latest at commit 2020")
+	chain.GenerateKey(keygen.Status{Phase: keygen.Dealing, Key: 1, Deals: 2, Missing: []dag.Author{1, 3}})
+	says("sealing dealing, 2 of 4 deals, missing v1 v3; the missing must run and be connected to the others: dunlin status at each, then its log")
+	chain.GenerateKey(keygen.Status{Phase: keygen.Acknowledging, Key: 1, Deals: 3, Acks: 2, Deadline: 2020, Missing: []dag.Author{0}})
+	says("sealing acknowledging, 2 of 4, missing v0, at the latest at commit 2020")
+	chain.GenerateKey(keygen.Status{Phase: keygen.Dealing, Key: 1, Attempt: 1, Deals: 2, Excluded: []dag.Author{1, 3}, Stuck: true})
+	says("sealing attempt 2: dealing, 2 of 4 deals; proven to cheat: v1 v3; " +
+		"too few honest dealers are left for a key: halt, and found the network anew without the excluded, as docs/disaster.md says")
 	chain.OpenSealing(t)
 	says("sealing key 1 since commit 2, 3 of 4 open", "revealed 1, all")
 	chain.Commit(t, []dag.Item{chain.SealedItem(t, dag.Leg{Namespace: apitest.Open, Payload: []byte("x")})})

@@ -181,7 +181,7 @@ func (w *world) send(from dag.Author, s *ordering.Send) {
 		case ordering.AskNewest:
 			event = ordering.NewestAsked{From: ordering.Peer(from)}
 		case ordering.AnswerNewest:
-			event = ordering.NewestAnswered{From: ordering.Peer(from), Newest: m.Newest, Signed: m.Signed}
+			event = ordering.NewestAnswered{From: ordering.Peer(from), Newest: m.Newest, Signed: m.Signed, Lost: m.Lost}
 		}
 		w.after(w.delay(from, v.self), func() { v.step(event) })
 	}

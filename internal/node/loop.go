@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +17,10 @@ const (
 	// everybody who sends to it.
 	maxUnwritten = 4
 )
+
+// faultAdvice is what to do about an order that cannot be trusted any more.
+const faultAdvice = "stop all validators, keep their homes, and compare what they committed (dunlin log export, dunlin log verify); " +
+	"then found the network anew from the newest commit that is proven, as docs/disaster.md says"
 
 // loop is the only goroutine that touches the engine. It turns events into Readys for the writer.
 type loop struct {
@@ -80,7 +83,7 @@ func (l *loop) run(ctx context.Context, network <-chan ordering.Event) error {
 		l.twin.made(ready.Broadcast)
 		l.publish()
 		if ready.Fault != nil {
-			return fmt.Errorf("order: %w; stop all nodes and compare their commit digests before going on", ready.Fault)
+			return homeError(faultAdvice, "order: %w", ready.Fault)
 		}
 		if l.hand != nil {
 			l.hand(&ready)

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,5 +41,28 @@ func TestLoopLosesNoEvent(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLoopEndsAtAFault: where the blocks show more than f faulty validators, the node ends and says what comes
+// next.
+func TestLoopEndsAtAFault(t *testing.T) {
+	s := dagtest.Build(t, `n=4
+1: *; A.1
+2: * ; A.1 B.1 C.1 D.1 -> [* A1.1]
+3: *; A.1 -> [A2.1 B2.1 C2.1 D2.1]; B.1 -> [B2.1 A2.1 C2.1 D2.1]; C.1 -> [C2.1 A2.1 B2.1 D2.1]; D.1 -> [D2.1 A2.1 B2.1 C2.1]
+`)
+	engine, err := ordering.NewEngine(ordering.Config{Committee: s.Committee, Self: ordering.Observer}, ordering.Restored{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	network, out := make(chan ordering.Event, len(s.Blocks)), make(chan ordering.Ready, len(s.Blocks))
+	for _, b := range s.Blocks {
+		network <- ordering.BlockReceived{From: 1, Block: b}
+	}
+	l := newLoop(engine, out, time.Now(), newTwin(ordering.Observer, time.Now(), nil, &doubt{}))
+	var hinted *HomeError
+	if err := l.run(t.Context(), network); !errors.Is(err, ordering.ErrFault) || !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "docs/disaster.md") {
+		t.Errorf("the loop ends with %v, want %v and what comes next", err, ordering.ErrFault)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
 )
 
 const (
@@ -39,11 +40,18 @@ type progress struct {
 
 // watchProgress looks again and again until ctx ends.
 func (n *node) watchProgress(ctx context.Context) {
+	silent := trouble{begins: "not_proposing", ends: "proposing_again"}
+	keyless := trouble{begins: "key_generation_waits", ends: "key_generation_goes_on"}
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
 	for {
 		e := n.loop.status.Load()
-		n.progress.look(standing{time.Now(), e.Commit.Index, e.BehindCommits})
+		now := time.Now()
+		n.progress.look(standing{now, e.Commit.Index, e.BehindCommits})
+		if n.self != ordering.Observer {
+			silent.look(n.log, now, n.silence(e, n.network.Peers()))
+		}
+		keyless.look(n.log, now, n.keyless(&e.Keygen))
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

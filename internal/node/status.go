@@ -2,9 +2,11 @@ package node
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/p2p"
 	"github.com/dunlin-network/dunlin/rollupapi"
 )
 
@@ -21,7 +23,7 @@ func (n *node) Status() rollupapi.NodeStatus {
 	s := rollupapi.NodeStatus{
 		Name: n.home.Config.Name, NetworkID: n.committee.Network(), Chain: n.home.Genesis.Chain, Version: n.version,
 		Role: n.role(), Epoch: n.committee.Epoch(), Round: e.Round, Commit: head.Index, CommitDigest: head.Digest,
-		Proposing: e.Proposing, Reason: e.Reason, PoolItems: e.PoolItems, PoolBytes: e.PoolBytes,
+		PoolItems: e.PoolItems, PoolBytes: e.PoolBytes,
 		Started: n.started.UnixMilli(), Uptime: time.Since(n.started).Milliseconds(), Behind: e.BehindCommits,
 		ETA:          n.progress.eta(e.BehindCommits).Milliseconds(),
 		Equivocators: e.Exposed,
@@ -29,7 +31,8 @@ func (n *node) Status() rollupapi.NodeStatus {
 	if n.self != ordering.Observer {
 		s.Author = n.self.String()
 	}
-	for _, p := range n.network.Peers() {
+	peers := n.network.Peers()
+	for _, p := range peers {
 		if !p.Member {
 			continue
 		}
@@ -38,13 +41,37 @@ func (n *node) Status() rollupapi.NodeStatus {
 		}
 		s.PeerList = append(s.PeerList, rollupapi.PeerStatus{Name: p.Name, Connected: p.Connected, Lagging: p.Lagging})
 	}
-	if s.Reason == "" && s.Peers+1 < n.committee.Quorum() {
-		s.Proposing, s.Reason = false, n.missingQuorum(s.Peers)
-	}
+	s.Reason = n.silence(e, peers)
+	s.Proposing = s.Reason == ""
 	return s
 }
 
-// missingQuorum says that too few validators can be reached for the order to go on.
-func (n *node) missingQuorum(connected int) string {
-	return fmt.Sprintf("waiting for a quorum: connected to %d other validators, %d are needed", connected, n.committee.Quorum()-1)
+// silence is why a node takes no part in the order, empty if it does: what the engine says, and which
+// validators are missing where too few can be reached for the order to go on.
+func (n *node) silence(e *ordering.Status, peers []p2p.PeerInfo) string {
+	members, strangers := 0, 0
+	var missing []string
+	for _, p := range peers {
+		switch {
+		case p.Member && p.Connected:
+			members++
+		case p.Member:
+			missing = append(missing, p.Name)
+		case p.Connected:
+			strangers++
+		}
+	}
+	if n.self == ordering.Observer || members+1 >= n.committee.Quorum() {
+		return e.Reason
+	}
+	reason := fmt.Sprintf("waiting for a quorum: connected to %d other validators, %d are needed; missing %s",
+		members, n.committee.Quorum()-1, strings.Join(missing, " "))
+	if strangers > 0 {
+		reason += fmt.Sprintf("; connected to %d nodes that are no validators, whose word counts for nothing", strangers)
+	}
+	reason += "; look at p2p.peers in " + ConfigFile + " and at what lies between"
+	if e.Reason != "" {
+		reason = e.Reason + "; " + reason
+	}
+	return reason
 }

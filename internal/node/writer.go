@@ -1,9 +1,11 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/store"
 )
 
 // writer carries out Readys in order: blocks into the log, one fdatasync for all that wait, and only
@@ -70,7 +72,11 @@ func (w *writer) write(group []ordering.Ready) error {
 	}
 	for i := range group {
 		if commits := group[i].Commits; len(commits) > 0 {
-			if err := w.node.store.PutCommits(commits); err != nil {
+			err := w.node.store.PutCommits(commits)
+			if errors.Is(err, store.ErrDiverged) {
+				return homeError(faultAdvice, "write commits: %w", err)
+			}
+			if err != nil {
 				return fmt.Errorf("write commits: %w", err)
 			}
 		}

@@ -123,7 +123,7 @@ func received(from ordering.Peer, m ordering.Message) ordering.Event {
 	case ordering.AskNewest:
 		return ordering.NewestAsked{From: from}
 	case ordering.AnswerNewest:
-		return ordering.NewestAnswered{From: from, Newest: m.Newest, Signed: m.Signed}
+		return ordering.NewestAnswered{From: from, Newest: m.Newest, Signed: m.Signed, Lost: m.Lost}
 	}
 	panic("sim: message of unknown type")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -263,8 +264,8 @@ func TestTooManyCheaters(t *testing.T) {
 		w.step()
 	}
 	s := w.state.Status()
-	if s.Phase != Dealing || s.Serving != 0 || !slices.Equal(s.Excluded, []dag.Author{0, 1}) {
-		t.Errorf("%+v", s)
+	if s.Phase != Dealing || s.Serving != 0 || !slices.Equal(s.Excluded, []dag.Author{0, 1}) || !s.Stuck || !strings.Contains(s.Advice(), "docs/disaster.md") {
+		t.Errorf("%+v: %s", s, s.Advice())
 	}
 }
 

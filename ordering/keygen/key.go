@@ -58,6 +58,28 @@ func (s *State) key(i int) Key {
 	return k
 }
 
+// Advice is what to do about a run that does not come to its end by itself; empty where nothing is to be done.
+func (s *Status) Advice() string {
+	switch {
+	case s.Stuck:
+		return "too few honest dealers are left for a key: halt, and found the network anew without the excluded, as docs/disaster.md says"
+	case len(s.Missing) > 0 && (s.Attempt > 0 || s.Deadline == 0):
+		return "the missing must run and be connected to the others: dunlin status at each, then its log"
+	}
+	return ""
+}
+
+// allBut is everybody who is neither in set nor excluded.
+func (s *State) allBut(set dag.AuthorSet) []dag.Author {
+	var out []dag.Author
+	for a := range dag.Author(s.committee.Size()) {
+		if !set.Has(a) && !s.excluded.Has(a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 func (s *State) authors(set dag.AuthorSet) []dag.Author {
 	var out []dag.Author
 	for a := range dag.Author(s.committee.Size()) {
@@ -100,9 +122,11 @@ type Status struct {
 	Attempt  uint32
 	Deals    int // good ones
 	Acks     int
+	Missing  []dag.Author    // whose good deal, or acknowledgement, is awaited; none who is excluded
 	Deadline dag.CommitIndex // when the window closes at the latest; 0 where none runs
 	Excluded []dag.Author    // proven to cheat
 	Flagged  []dag.Author    // made false complaints in this run
+	Stuck    bool            // so many are excluded that no quorum of dealers is left: there will be no further key
 	Serving  uint64          // the key that users seal with; 0 for none yet
 }
 
@@ -117,11 +141,12 @@ func (s *State) Status() Status {
 		Phase: r.phase(), Key: c.Key, Attempt: c.Attempt, Deals: size(r.dealers()), Acks: r.acked.Len(),
 		Excluded: s.authors(s.excluded), Flagged: s.authors(r.flagged),
 	}
+	out.Stuck = s.current != nil && s.committee.Size()-len(out.Excluded) < s.committee.Quorum()
 	switch out.Phase {
 	case Dealing:
-		out.Deadline = r.closeAt
+		out.Deadline, out.Missing = r.closeAt, s.allBut(r.dealers())
 	case Acknowledging:
-		out.Deadline = r.closedAt + AckWindow
+		out.Deadline, out.Missing = r.closedAt+AckWindow, s.allBut(r.acked)
 	}
 	if key, ok := s.Serving(); ok {
 		out.Serving = key.ID

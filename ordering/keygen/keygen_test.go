@@ -3,6 +3,7 @@ package keygen
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,11 +97,11 @@ func TestTooFewAcknowledgements(t *testing.T) {
 	for range AckWindow - 2 {
 		w.commit()
 	}
-	if s := w.state.Status(); s.Attempt != 0 || s.Acks != 2 {
+	if s := w.state.Status(); s.Attempt != 0 || s.Acks != 2 || !slices.Equal(s.Missing, authors(0, 2)) || s.Advice() != "" {
 		t.Fatalf("in the window: %+v", s)
 	}
 	w.commit()
-	if s := w.state.Status(); s.Attempt != 1 || s.Phase != Dealing || s.Key != 1 || s.Deals+s.Acks != 0 {
+	if s := w.state.Status(); s.Attempt != 1 || s.Phase != Dealing || s.Key != 1 || s.Deals+s.Acks != 0 || !slices.Equal(s.Missing, authors(0, 4)) || s.Stuck || !strings.Contains(s.Advice(), "the missing must run") {
 		t.Fatalf("after it: %+v", s)
 	}
 	if bytes.Equal(before.Payload, w.dealing(0).Payload) {

@@ -11,21 +11,32 @@ import (
 	"time"
 )
 
-// defaultRandom is how many random harms are tried unless DUNLIN_RANDOM_HARMS says otherwise.
-const defaultRandom = 20
+// How many random harms are tried unless DUNLIN_RANDOM_HARMS and DUNLIN_CUT_OFFS say otherwise.
+const (
+	defaultRandom  = 20
+	defaultCutOffs = 10
+)
 
-// TestRandomHarm harms a random file of a home's data at a random offset: cut off, flipped, zeroed. Whatever
-// comes of it is one of the outcomes of the table; no answer is wrong and nothing panics.
+// TestRandomHarm harms a random file of a home's data, the log's or the database's, at a random offset: cut off,
+// flipped, zeroed. Then it does so again and always cuts off. Whatever comes of it is one of the outcomes
+// of the table; no answer is wrong and nothing panics.
 func TestRandomHarm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens many databases")
 	}
-	times, seed := int(number(t, "DUNLIN_RANDOM_HARMS", defaultRandom)), number(t, "DUNLIN_SEED", uint64(time.Now().UnixNano()))
+	seed := number(t, "DUNLIN_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("DUNLIN_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	states := makeStates(t, directory(t))
+	harmOften(t, states, random, int(number(t, "DUNLIN_RANDOM_HARMS", defaultRandom)), harmAtRandom)
+	harmOften(t, states, random, int(number(t, "DUNLIN_CUT_OFFS", defaultCutOffs)), cutOffAtRandom)
+}
+
+// harmOften harms a copy of a random home, opens it and throws it away, again and again.
+func harmOften(t *testing.T, states []state, random *rand.Rand, times int, harm func(*testing.T, *rand.Rand, string, int64) string) {
+	t.Helper()
 	outcomes := make(map[string]int)
-	for range times {
+	for done := 0; done < times; {
 		st := states[random.IntN(len(states))]
 		home, work := filepath.Join(st.dir, "home"), filepath.Join(st.dir, "harmed")
 		found, err := filepath.Glob(filepath.Join(home, "data", "*", "*"))
@@ -35,8 +46,9 @@ func TestRandomHarm(t *testing.T) {
 		if size == 0 {
 			continue
 		}
+		done++
 		check(t, duplicate(home, work))
-		what := harmAtRandom(t, random, filepath.Join(work, target[len(home):]), size)
+		what := harm(t, random, filepath.Join(work, target[len(home):]), size)
 		outcome, out := child(st.dir)
 		if outcome == "" {
 			t.Errorf("%s, %s of %d bytes, %s:\n%s", st.name, target[len(home):], size, what, out)
@@ -52,8 +64,7 @@ func harmAtRandom(t *testing.T, random *rand.Rand, path string, size int64) stri
 	at := random.Int64N(size)
 	switch random.IntN(3) {
 	case 0:
-		check(t, os.Truncate(path, at))
-		return fmt.Sprintf("cut off at %d", at)
+		return cutOffAtRandom(t, random, path, size)
 	case 1:
 		check(t, flip(path, at))
 		return fmt.Sprintf("flipped at %d", at)
@@ -61,6 +72,13 @@ func harmAtRandom(t *testing.T, random *rand.Rand, path string, size int64) stri
 	length := min(size-at, 1+random.Int64N(8192))
 	check(t, overwrite(path, at, make([]byte, length)))
 	return fmt.Sprintf("%d zeros at %d", length, at)
+}
+
+func cutOffAtRandom(t *testing.T, random *rand.Rand, path string, size int64) string {
+	t.Helper()
+	at := random.Int64N(size)
+	check(t, os.Truncate(path, at))
+	return fmt.Sprintf("cut off at %d", at)
 }
 
 // number reads an environment variable.

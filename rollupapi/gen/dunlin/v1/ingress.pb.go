@@ -961,6 +961,8 @@ type KeyGeneration struct {
 	ServingKeyId      uint64                 `protobuf:"varint,10,opt,name=serving_key_id,json=servingKeyId,proto3" json:"serving_key_id,omitempty"`                // 0 for none yet
 	ServingFromCommit uint64                 `protobuf:"varint,11,opt,name=serving_from_commit,json=servingFromCommit,proto3" json:"serving_from_commit,omitempty"` // since when it serves; 0 for none yet
 	Threshold         uint32                 `protobuf:"varint,12,opt,name=threshold,proto3" json:"threshold,omitempty"`                                            // so many validators' shares open what is sealed with it; 0 for none yet
+	Missing           []string               `protobuf:"bytes,13,rep,name=missing,proto3" json:"missing,omitempty"`                                                 // whose good deal, or acknowledgement, is awaited
+	Advice            string                 `protobuf:"bytes,14,opt,name=advice,proto3" json:"advice,omitempty"`                                                   // what to do about a run that does not come to its end by itself; empty where nothing is
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -1079,6 +1081,20 @@ func (x *KeyGeneration) GetThreshold() uint32 {
 	return 0
 }
 
+func (x *KeyGeneration) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *KeyGeneration) GetAdvice() string {
+	if x != nil {
+		return x.Advice
+	}
+	return ""
+}
+
 var File_dunlin_v1_ingress_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_ingress_proto_rawDesc = "" +
@@ -1176,7 +1192,7 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\x06commit\x18\x02 \x01(\x04R\x06commit\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\fR\x06digest\x12\x12\n" +
 	"\x04deal\x18\x04 \x01(\fR\x04deal\x12\x14\n" +
-	"\x05block\x18\x05 \x01(\fR\x05block\"\xf3\x02\n" +
+	"\x05block\x18\x05 \x01(\fR\x05block\"\xa5\x03\n" +
 	"\rKeyGeneration\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\x04R\x05keyId\x12\x18\n" +
@@ -1192,7 +1208,9 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\x0eserving_key_id\x18\n" +
 	" \x01(\x04R\fservingKeyId\x12.\n" +
 	"\x13serving_from_commit\x18\v \x01(\x04R\x11servingFromCommit\x12\x1c\n" +
-	"\tthreshold\x18\f \x01(\rR\tthreshold*D\n" +
+	"\tthreshold\x18\f \x01(\rR\tthreshold\x12\x18\n" +
+	"\amissing\x18\r \x03(\tR\amissing\x12\x16\n" +
+	"\x06advice\x18\x0e \x01(\tR\x06advice*D\n" +
 	"\n" +
 	"BundleMode\x12\x1b\n" +
 	"\x17BUNDLE_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +
