@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,7 +25,7 @@ func TestDoubt(t *testing.T) {
 	if err != nil || d.stands {
 		t.Fatalf("a new note: %+v, %v", d, err)
 	}
-	n := &node{doubt: d}
+	n := &node{doubt: d, log: slog.New(slog.DiscardHandler)}
 	for _, test := range []struct {
 		what   string
 		ready  ordering.Ready

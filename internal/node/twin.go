@@ -7,8 +7,9 @@ import (
 	"github.com/dunlin-network/dunlin/ordering"
 )
 
-// listenFirst is how long a node whose log is not whole listens before it may speak: a copy of it that runs
-// makes several blocks meanwhile, and the others cite them.
+// listenFirst is how long a node listens, before it may speak, once it knows that its log is not whole, or is
+// shown that it is older than what it signed: a copy of it that runs makes several blocks meanwhile, and the
+// others cite them.
 const listenFirst = 5 * time.Second
 
 // twin watches for another node that signs with this node's key: a home that was restored, or copied,
@@ -38,19 +39,26 @@ func newTwin(self dag.Author, started time.Time, last *dag.Verified, d *doubt) *
 func (t *twin) look(ev ordering.Event, now time.Time) (pass bool, err error) {
 	switch ev := ev.(type) {
 	case ordering.BlockReceived:
-		return true, t.judge(ev.Block)
+		return true, t.judge(ev.Block, now)
 	case ordering.NewestAnswered:
-		return !now.Before(t.until), t.judge(ev.Newest)
+		pass = !now.Before(t.until)
+		return pass, t.judge(ev.Newest, now)
 	}
 	return true, nil
 }
 
-func (t *twin) judge(b *dag.Verified) error {
-	if b == nil || b.Author() != t.self || b.Round() <= t.newest || b.Block().Time <= t.started {
+func (t *twin) judge(b *dag.Verified, now time.Time) error {
+	if b == nil || b.Author() != t.self || b.Round() <= t.newest {
+		return nil
+	}
+	if t.until.IsZero() {
+		t.until = now.Add(listenFirst)
+	}
+	if b.Block().Time <= t.started {
 		return nil
 	}
 	made := time.UnixMilli(int64(b.Block().Time)).UTC().Format(time.RFC3339)
-	return homeError("stop the other node, or give up this one; if there is none, this machine's clock was wrong: start again",
+	return homeError("stop the other node, or give up this one; if there is none, this machine's clock was ahead: start again once it is past that time",
 		"another node signs with this node's key: block %v was made at %s, after this node was started", b.Ref(), made)
 }
 

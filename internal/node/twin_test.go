@@ -47,6 +47,25 @@ func TestTwin(t *testing.T) {
 	}
 }
 
+// TestListensOnceShown: a node whose log looked whole, and that is shown a newer block of its own, hears no further
+// answers for a while, and listens once.
+func TestListensOnceShown(t *testing.T) {
+	s := dagtest.Build(t, "n=4\n1: *\n2: *\n3: *\n")
+	started := time.Now()
+	w := newTwin(0, started, s.Named("A1"), &doubt{})
+	heard := func(after time.Duration, newest *dag.Verified, want bool) {
+		t.Helper()
+		if pass, err := w.look(ordering.NewestAnswered{Newest: newest}, started.Add(after)); pass != want || err != nil {
+			t.Errorf("after %v: passes %v, want %v; %v", after, pass, want, err)
+		}
+	}
+	heard(0, s.Named("A1"), true)
+	heard(time.Second, s.Named("A2"), true) // it is what shows it
+	heard(time.Second, s.Named("A2"), false)
+	heard(listenFirst, s.Named("A3"), false)
+	heard(listenFirst+time.Second, s.Named("A3"), true)
+}
+
 // TestListenFirst: a node in doubt hears no answers before it has listened for a while, and all others at once.
 func TestListenFirst(t *testing.T) {
 	started := time.UnixMilli(1_000_000)

@@ -89,10 +89,11 @@ func (w *writer) write(group []ordering.Ready) error {
 func (w *writer) note(r *ordering.Ready) error {
 	shown, made := w.node.doubt.look(r)
 	w.certain = !shown && (w.certain || made)
-	if shown {
-		return w.node.doubt.raise()
+	if !shown || w.node.doubt.stands {
+		return nil
 	}
-	return nil
+	w.node.log.Warn("log_older_than_signed", "next", "none: others returned blocks of this validator that its log does not have; it asks 2f+1 others what it has signed before it speaks")
+	return w.node.doubt.raise()
 }
 
 // settle ends the doubt once an own block that was made since is durable.
