@@ -28,9 +28,15 @@ func TestTrouble(t *testing.T) {
 		reason       string
 		begins, ends int
 	}{
-		{0, "why", 0, 0}, {troubleAfter - 1, "why", 0, 0}, {troubleAfter, "", 0, 0},
-		{troubleAfter + 1, "why", 0, 0}, {2*troubleAfter + 1, "why", 1, 0}, {2*troubleAfter + 2, "other", 1, 0},
-		{2*troubleAfter + 1 + troubleEvery, "other", 2, 0}, {2*troubleAfter + 2 + troubleEvery, "", 2, 1}, {3*troubleAfter + troubleEvery, "", 2, 1},
+		{0, "why", 0, 0},
+		{troubleAfter - 1, "why", 0, 0},
+		{troubleAfter, "", 0, 0},
+		{troubleAfter + 1, "why", 0, 0},
+		{2*troubleAfter + 1, "why", 1, 0},
+		{2*troubleAfter + 2, "other", 1, 0},
+		{2*troubleAfter + 1 + troubleEvery, "other", 2, 0},
+		{2*troubleAfter + 2 + troubleEvery, "", 2, 1},
+		{3*troubleAfter + troubleEvery, "", 2, 1},
 	} {
 		trouble.look(log, start.Add(step.after), step.reason)
 		if begins, ends := lines(); begins != step.begins || ends != step.ends {
