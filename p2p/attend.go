@@ -12,7 +12,9 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	msmux "github.com/multiformats/go-multistream"
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
@@ -37,6 +39,9 @@ func (n *Network) attend(r *remote) {
 			if n.isConnected(r.id) && time.Since(began) >= n.limits.RedialMin {
 				continue
 			}
+		}
+		if !r.standing && n.listensOnly(r, err) {
+			tries = 0
 		}
 		tries++
 		if !r.standing && n.leave(r, tries) {
@@ -70,6 +75,13 @@ func (n *Network) leave(r *remote, tries int) bool {
 		n.meet(r.id)
 	}
 	return true
+}
+
+// listensOnly reports whether a stranger that does not speak the push protocol, as err says, takes part in gossip: a
+// program in another language needs no more than a GossipSub of its own. It stays among the strangers, who are limited.
+func (n *Network) listensOnly(r *remote, err error) bool {
+	var unsupported msmux.ErrNotSupported[protocol.ID]
+	return errors.As(err, &unsupported) && n.gossip.subscribes(r.id)
 }
 
 // meet enters a peer that has connected and begins to attend it; without room for it, it is

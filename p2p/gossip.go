@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -217,6 +218,11 @@ func (g *gossip) countListeners(events *pubsub.TopicEventHandler) {
 			g.listeners.Add(-1)
 		}
 	}
+}
+
+// subscribes reports whether a peer listens to one of the topics.
+func (g *gossip) subscribes(id peer.ID) bool {
+	return slices.Contains(g.blocks.ListPeers(), id) || slices.Contains(g.transactions.ListPeers(), id)
 }
 
 // offer queues an own block for the topic if anybody listens.
