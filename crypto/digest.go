@@ -42,6 +42,7 @@ const (
 	DomainSealed       Domain = "dunlin/sealed/1"
 	DomainSealBatch    Domain = "dunlin/seal-batch/1"
 	DomainSealPart     Domain = "dunlin/seal-part/1"
+	DomainCertificate  Domain = "DUNLIN-FIN"
 
 	domainKEMNonce Domain = "dunlin/kem-possession-nonce/1"
 )

@@ -169,7 +169,7 @@ func (e *Engine) decodeState(kind StateKind, encoded []byte) (carrier, error) {
 	if kind != SealingKey {
 		return nil, fmt.Errorf("%w: %v", errStateKind, kind)
 	}
-	state, err := keygen.Decode(e.cfg.Committee, encoded)
+	state, err := keygen.Decode(e.cfg.Committee, keygen.Sealing, encoded)
 	if err != nil {
 		return nil, err
 	}

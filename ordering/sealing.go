@@ -72,7 +72,7 @@ func newSealing(cfg Config) (*sealing, error) {
 	if cfg.Sealing == Unsealed {
 		return nil, nil
 	}
-	state, err := keygen.New(cfg.Committee)
+	state, err := keygen.New(cfg.Committee, keygen.Sealing)
 	if err != nil {
 		return nil, err
 	}

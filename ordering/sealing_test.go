@@ -123,7 +123,7 @@ func (s *sealingCluster) sameKey() {
 	want := s.keys[0][0].Key
 	for i, keys := range s.keys {
 		k := keys[len(keys)-1]
-		if k.Key.ID != want.ID || k.Key.Public != want.Public || k.Key.From != want.From || !slices.Equal(k.Key.Shares, want.Shares) {
+		if k.Key.ID != want.ID || !bytes.Equal(k.Key.Public, want.Public) || k.Key.From != want.From || !slices.EqualFunc(k.Key.Shares, want.Shares, bytes.Equal) {
 			s.t.Errorf("node %d has key %d %x from commit %d, node 0 has key %d %x from commit %d", i,
 				k.Key.ID, k.Key.Public[:4], k.Key.From, want.ID, want.Public[:4], want.From)
 		}
@@ -145,7 +145,7 @@ func (s *sealingCluster) fits(i int, k *keygen.Key, share *dkg.Share) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if secret.Public() != k.Shares[i] {
+	if got := secret.Public(); !bytes.Equal(got[:], k.Shares[i]) {
 		s.t.Errorf("node %d has a share that does not fit what is known of it", i)
 	}
 }
@@ -237,7 +237,7 @@ func TestRestoredKeyGenerationMustBeTheHeads(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready := e.Ready()
-	if len(ready.Keys) != 1 || ready.Keys[0].Share != nil || ready.Keys[0].Key.Public != s.keys[0][0].Key.Public || len(ready.Keys[0].Origins) != 4 {
+	if len(ready.Keys) != 1 || ready.Keys[0].Share != nil || !bytes.Equal(ready.Keys[0].Key.Public, s.keys[0][0].Key.Public) || len(ready.Keys[0].Origins) != 4 {
 		t.Errorf("an observer that starts late has keys %+v", ready.Keys)
 	}
 }

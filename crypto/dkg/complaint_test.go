@@ -3,12 +3,12 @@ package dkg
 import (
 	"errors"
 	"testing"
-
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
-func TestBadSharesAreProven(t *testing.T) {
-	p := newParty(t, 7)
+func TestBadSharesAreProven(t *testing.T) { inEachGroup(t, 7, badSharesAreProven) }
+
+func badSharesAreProven(t *testing.T, p *party) {
+	group := p.context.Group
 	const dealer, victim = 1, 4
 	flip := func(at int) []byte {
 		raw := p.deal(dealer)
@@ -17,18 +17,18 @@ func TestBadSharesAreProven(t *testing.T) {
 	}
 	wrongDegree := func() []byte { // shares of another polynomial than the one that is committed to
 		s := newSeed(p.secrets[dealer])
-		coefficients := make([]*number, p.degree+1)
+		coefficients := make([]number, p.degree+1)
 		for j := range coefficients {
-			coefficients[j] = s.scalar("another", position(j))
+			coefficients[j] = s.number(group, "another", position(j))
 		}
-		e := s.scalar(tagDeal, p.bound, position(dealer), []byte(partEphemeral))
+		e := s.number(kem, forDeal, p.bound, position(dealer), []byte(partEphemeral))
 		raw := p.deal(dealer)
-		body := bodyDigest(raw[dealPrefix : dealPrefix+ElementSize*(2+p.degree)])
-		ephemeral := raw[dealPrefix : dealPrefix+ElementSize]
+		body := bodyDigest(raw[dealPrefix : dealPrefix+p.elementsSize()])
+		ephemeral := raw[dealPrefix : dealPrefix+kemElementSize]
 		out := raw[:p.sealedAt(0)]
 		for k := range p.members {
-			value := encodeScalar(valueAt(coefficients, k+1))
-			out = p.link(dealer, k, ephemeral, body).seal(out, power(p.points[k], e), value[:])
+			value := valueAt(group, coefficients, k+1).encode()
+			out = p.link(dealer, k, ephemeral, body).seal(out, kem.power(p.points[k], e), value[:])
 		}
 		return out
 	}
@@ -87,11 +87,11 @@ func TestFalseComplaints(t *testing.T) {
 		}
 	}
 	identity := good
-	clear(identity[:ElementSize])
+	clear(identity[:kemElementSize])
 	// A point that is not the Diffie-Hellman point opens every share to nonsense: the proof must stop it.
-	random := encodeElement(basePower(scalar.NewFromUint64(5)))
+	random := kem.basePower(kem.small(5)).encode()
 	lie := good
-	copy(lie[:], random[:])
+	copy(lie[:], random)
 	others := map[string]Verdict{
 		"zero":                          p.Judge(honest, victim, Complaint{}),
 		"identity":                      p.Judge(bad, victim, identity),
@@ -112,9 +112,9 @@ func TestFalseComplaints(t *testing.T) {
 
 func TestSameEphemeral(t *testing.T) {
 	p := newParty(t, 4)
-	one, two := scalar.One(), scalar.NewFromUint64(2)
-	first := p.checked(t, 0, p.encodeDeal(0, newSeed(p.secrets[0]), []*number{one, two, one}, two))
-	second := p.checked(t, 1, p.encodeDeal(1, newSeed(p.secrets[1]), []*number{two, one, two}, two))
+	one, two := kem.small(1), kem.small(2)
+	first := p.checked(t, 0, p.encodeDeal(0, newSeed(p.secrets[0]), []number{one, two, one}, two))
+	second := p.checked(t, 1, p.encodeDeal(1, newSeed(p.secrets[1]), []number{two, one, two}, two))
 	if !first.SameEphemeral(second) || first.SameEphemeral(p.deals(t, 1)[0]) {
 		t.Error("ephemeral keys are not compared")
 	}
@@ -137,13 +137,14 @@ func TestComplaintNamesItsAccuser(t *testing.T) {
 // forge is a complaint by a member about a good share, with another point than the true one and the
 // best proof that the member can make for it.
 func (p *party) forge(d *Deal, member int) Complaint {
-	q := secretScalar(p.secrets[member])
-	point := power(d.ephemeral, scalar.New().Add(q, scalar.One()))
+	q := kem.secret(p.secrets[member])
+	other := q.clone()
+	other.add(kem.small(1))
+	point := kem.power(d.ephemeral, other)
 	claim := p.claim(d, member, point)
-	nonce := scalar.NewFromUint64(77)
-	c := claimChallenge(claim, basePower(nonce), power(d.ephemeral, nonce))
+	nonce := kem.small(77)
+	c := claimChallenge(claim, kem.basePower(nonce), kem.power(d.ephemeral, nonce))
 	var out Complaint
-	encoded := encodeElement(point)
-	answer(c, nonce, q).append(append(out[:0], encoded[:]...))
+	answer(c, nonce, q).append(append(out[:0], point.encode()...))
 	return out
 }

@@ -10,7 +10,7 @@ import (
 
 // The encoding of a deal, integers big-endian:
 //
-//	version 1 | key 8 | attempt 4 | ephemeral key E 32 | commitments C_0..C_2f, 32 each |
+//	version 1 | key 8 | attempt 4 | ephemeral key E 32 | commitments C_0..C_2f, one element each |
 //	proof of e 64 | proof of a_0 64 | n encrypted shares, 48 each
 //
 // Every field has one encoding. The dealer is not in it: it is the author of the block that holds the
@@ -28,9 +28,9 @@ type Deal struct {
 	dealer      int
 	raw         []byte
 	digest      crypto.Digest
-	ephemeral   *element
-	commitments []*element // to the coefficients, lowest first
-	body        []byte     // digest of ephemeral key and commitments
+	ephemeral   element
+	commitments []element // to the coefficients, lowest first
+	body        []byte    // digest of ephemeral key and commitments
 	proofs      []byte
 	sealed      []byte
 }
@@ -46,46 +46,54 @@ func (d *Deal) Digest() crypto.Digest { return d.digest }
 
 // SameEphemeral reports whether both deals show one ephemeral key. An honest dealer has its own, and
 // nobody can show another's without knowing its secret.
-func (d *Deal) SameEphemeral(o *Deal) bool { return d.ephemeral.Equal(o.ephemeral) == 1 }
+func (d *Deal) SameEphemeral(o *Deal) bool { return d.ephemeral.equal(o.ephemeral) }
 
-// DealSize is the size of every deal of the run in bytes: 7.2 KB with 100 members.
+// DealSize is the size of every deal of the run in bytes, with 100 members 7.2 KB on ristretto255 and 17.8 KB
+// in G2.
 func (r *Run) DealSize() int {
-	return dealPrefix + ElementSize*(2+r.degree) + 2*proofSize + sealedSize*len(r.members)
+	return dealPrefix + r.elementsSize() + 2*proofSize + sealedSize*len(r.members)
+}
+
+// elementsSize is the size of the ephemeral key and the commitments.
+func (r *Run) elementsSize() int {
+	return kemElementSize + r.context.Group.ElementSize()*(1+r.degree)
 }
 
 // MakeDeal is the deal of a member, whose KEM secret is given. It is the same bytes each time. It takes
-// one constant-time multiplication per member and one per coefficient: 7 ms with 100 members.
+// one constant-time multiplication per member and one per coefficient: with 100 members 7 ms on ristretto255
+// and 75 ms in G2.
 func (r *Run) MakeDeal(dealer int, secret *crypto.KEMKey) []byte {
 	s := newSeed(secret)
-	coefficients := make([]*number, r.degree+1)
+	coefficients := make([]number, r.degree+1)
 	for j := range coefficients {
-		coefficients[j] = s.scalar(tagDeal, r.bound, position(dealer), []byte(partCoefficient), position(j))
+		coefficients[j] = s.number(r.context.Group, forDeal, r.bound, position(dealer), []byte(partCoefficient), position(j))
 	}
-	e := s.scalar(tagDeal, r.bound, position(dealer), []byte(partEphemeral))
+	e := s.number(kem, forDeal, r.bound, position(dealer), []byte(partEphemeral))
 	return r.encodeDeal(dealer, s, coefficients, e)
 }
 
 // partCoefficient names a coefficient in the derivation of a deal.
 const partCoefficient = "coefficient"
 
-func (r *Run) encodeDeal(dealer int, s *seed, coefficients []*number, e *number) []byte {
-	ephemeral := encodeElement(basePower(e))
-	elements := append(make([]byte, 0, r.DealSize()), ephemeral[:]...)
+func (r *Run) encodeDeal(dealer int, s *seed, coefficients []number, e number) []byte {
+	group := r.context.Group
+	ephemeral := kem.basePower(e).encode()
+	elements := append(make([]byte, 0, r.elementsSize()), ephemeral...)
 	for _, a := range coefficients {
-		c := encodeElement(basePower(a))
-		elements = append(elements, c[:]...)
+		elements = append(elements, group.basePower(a).encode()...)
 	}
 	body := bodyDigest(elements)
 	out := append(make([]byte, 0, r.DealSize()), r.dealPrefix()...)
 	out = append(out, elements...)
-	known := statement{run: r, dealer: dealer, part: partEphemeral, value: ephemeral, body: body}
+	known := statement{run: r, group: kem, dealer: dealer, part: partEphemeral, value: ephemeral, body: body}
 	out = known.prove(s, e).append(out)
-	known.part, known.value = partConstant, [ElementSize]byte(elements[ElementSize:])
+	constant := elements[kemElementSize : kemElementSize+group.ElementSize()]
+	known.group, known.part, known.value = group, partConstant, constant
 	out = known.prove(s, coefficients[0]).append(out)
 	for k := range r.members {
-		value := encodeScalar(valueAt(coefficients, k+1))
-		link := r.link(dealer, k, ephemeral[:], body)
-		out = link.seal(out, power(r.points[k], e), value[:])
+		value := valueAt(group, coefficients, k+1).encode()
+		link := r.link(dealer, k, ephemeral, body)
+		out = link.seal(out, kem.power(r.points[k], e), value[:])
 	}
 	return out
 }
@@ -96,26 +104,26 @@ func (r *Run) dealPrefix() []byte {
 }
 
 // CheckDeal checks what everybody can check of a deal of dealer, whatever raw is: its form, every
-// element, and the two proofs of knowledge; 0.5 ms with 100 members. It says nothing about the encrypted
+// element, and the two proofs of knowledge; with 100 members 0.5 ms on ristretto255 and 6 ms in G2. It says nothing about the encrypted
 // shares. The deal shares raw. Errors wrap ErrDeal.
 func (r *Run) CheckDeal(dealer int, raw []byte) (*Deal, error) {
 	d, err := r.ReadDeal(dealer, raw)
 	if err != nil {
 		return nil, err
 	}
-	known := statement{run: r, dealer: dealer, part: partEphemeral, value: encodeElement(d.ephemeral), body: d.body}
+	known := statement{run: r, group: kem, dealer: dealer, part: partEphemeral, value: d.ephemeral.encode(), body: d.body}
 	if err := checkProof(&known, d.proofs[:proofSize], d.ephemeral); err != nil {
 		return nil, err
 	}
-	known.part, known.value = partConstant, encodeElement(d.commitments[0])
+	known.group, known.part, known.value = r.context.Group, partConstant, d.commitments[0].encode()
 	if err := checkProof(&known, d.proofs[proofSize:], d.commitments[0]); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-func checkProof(s *statement, raw []byte, x *element) error {
-	p, err := decodeProof(raw)
+func checkProof(s *statement, raw []byte, x element) error {
+	p, err := decodeProof(s.group, raw)
 	if err != nil {
 		return fmt.Errorf("%w: proof of the %s: %w", ErrDeal, s.part, err)
 	}
@@ -146,16 +154,17 @@ func (r *Run) ReadDeal(dealer int, raw []byte) (*Deal, error) {
 	if err := r.CheckForm(raw); err != nil {
 		return nil, err
 	}
-	at := dealPrefix + ElementSize*(2+r.degree)
+	at := dealPrefix + r.elementsSize()
 	elements := raw[dealPrefix:at]
 	d := &Deal{dealer: dealer, raw: raw, body: bodyDigest(elements)}
 	d.proofs, d.sealed = raw[at:at+2*proofSize], raw[at+2*proofSize:]
 	var err error
-	if d.ephemeral, err = decodeElement(elements[:ElementSize]); err != nil {
+	if d.ephemeral, err = kem.element(elements[:kemElementSize]); err != nil {
 		return nil, fmt.Errorf("%w: ephemeral key: %w", ErrDeal, err)
 	}
+	group, rest := r.context.Group, elements[kemElementSize:]
 	for j := range r.degree + 1 {
-		c, err := decodeElement(elements[ElementSize*(j+1) : ElementSize*(j+2)])
+		c, err := group.element(rest[group.ElementSize()*j : group.ElementSize()*(j+1)])
 		if err != nil {
 			return nil, fmt.Errorf("%w: commitment %d: %w", ErrDeal, j, err)
 		}

@@ -3,10 +3,13 @@ package dkg
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 
 	"github.com/dunlin-network/dunlin/crypto"
 )
@@ -17,7 +20,17 @@ type party struct {
 	secrets []*crypto.KEMKey
 }
 
-func newParty(t testing.TB, n int) *party {
+func newParty(t testing.TB, n int) *party { return newPartyIn(t, Ristretto255, n) }
+
+// inEachGroup runs a test with a party in each group.
+func inEachGroup(t *testing.T, n int, test func(t *testing.T, p *party)) {
+	t.Helper()
+	for _, g := range []Group{Ristretto255, BLS12381G2} {
+		t.Run(fmt.Sprintf("%s/n=%d", g.Name(), n), func(t *testing.T) { test(t, newPartyIn(t, g, n)) })
+	}
+}
+
+func newPartyIn(t testing.TB, g Group, n int) *party {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{byte(n), 1})
 	p := &party{}
@@ -29,7 +42,7 @@ func newParty(t testing.TB, n int) *party {
 		}
 		p.secrets, keys = append(p.secrets, secret), append(keys, secret.Public())
 	}
-	run, err := NewRun(Context{Network: crypto.Digest{9}, Key: 7, Attempt: 2}, keys)
+	run, err := NewRun(Context{Group: g, Network: crypto.Digest{9}, Key: 7, Attempt: 2}, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,85 +90,107 @@ func (p *party) sealedAt(member int) int {
 func (p *party) crooked(dealer, victim int) []byte {
 	raw := p.deal(dealer)
 	s := newSeed(p.secrets[dealer])
-	e := s.scalar(tagDeal, p.bound, position(dealer), []byte(partEphemeral))
-	elements := raw[dealPrefix : dealPrefix+ElementSize*(2+p.degree)]
-	value := encodeScalar(scalar.NewFromUint64(42))
+	e := s.number(kem, forDeal, p.bound, position(dealer), []byte(partEphemeral))
+	elements := raw[dealPrefix : dealPrefix+p.elementsSize()]
+	value := p.context.Group.small(42).encode()
 	at := p.sealedAt(victim)
-	sealed := p.link(dealer, victim, elements[:ElementSize], bodyDigest(elements)).seal(nil, power(p.points[victim], e), value[:])
+	sealed := p.link(dealer, victim, elements[:kemElementSize], bodyDigest(elements)).seal(nil, kem.power(p.points[victim], e), value[:])
 	copy(raw[at:], sealed)
 	return raw
 }
 
-// lagrange is the weight of x among xs for the value at 0.
-func lagrange(xs []int, x int) *number {
-	out := scalar.One()
-	for _, other := range xs {
-		if other == x {
-			continue
-		}
-		above, below := scalar.NewFromUint64(uint64(other)), scalar.NewFromUint64(uint64(x))
-		below.Sub(above, below)
-		out.Mul(out.Mul(out, above), below.Invert(below))
+// value is an integer as a scalar of a group.
+func value(g Group, x *big.Int) number {
+	order, _ := new(big.Int).SetString("1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed", 16)
+	if g == BLS12381G2 {
+		order = fr.Modulus()
+	}
+	b := new(big.Int).Mod(x, order).FillBytes(make([]byte, ScalarSize))
+	if g == Ristretto255 {
+		slices.Reverse(b)
+	}
+	out, err := g.number(b)
+	if err != nil {
+		panic(err)
 	}
 	return out
 }
 
-// secretOf interpolates the secret from members' shares.
-func (p *party) secretOf(t testing.TB, deals []*Deal, members []int) *number {
-	t.Helper()
-	var xs []int
-	for _, k := range members {
-		xs = append(xs, k+1)
+// integer is a share as an integer.
+func integer(g Group, share [ScalarSize]byte) *big.Int {
+	if g == Ristretto255 {
+		slices.Reverse(share[:])
 	}
-	sum := scalar.New()
+	return new(big.Int).SetBytes(share[:])
+}
+
+// secretOf interpolates the secret from members' shares.
+func (p *party) secretOf(t testing.TB, deals []*Deal, members []int) number {
+	t.Helper()
+	group := p.context.Group
+	order := integer(group, value(group, big.NewInt(-1)).encode())
+	order.Add(order, big.NewInt(1))
+	sum := new(big.Int)
 	for _, k := range members {
 		share, err := p.OwnShare(deals, k, p.secrets[k])
 		if err != nil {
 			t.Fatal(err)
 		}
-		value, err := scalar.NewFromCanonicalBytes(share[:])
-		if err != nil {
-			t.Fatal(err)
+		term := integer(group, share)
+		for _, other := range members {
+			if other == k {
+				continue
+			}
+			below := new(big.Int).ModInverse(big.NewInt(int64(other-k)), order)
+			if below == nil {
+				t.Fatal("no inverse")
+			}
+			term.Mul(term.Mul(term, big.NewInt(int64(other+1))), below)
+			term.Mod(term, order)
 		}
-		sum.Add(sum, value.Mul(value, lagrange(xs, k+1)))
+		sum.Add(sum, term)
 	}
-	return sum
+	return value(group, sum)
 }
 
 // Any 2f+1 shares act as the secret of h, and every Y_k is g to the share; 2f shares are something else.
 func TestSharesActAsTheSecret(t *testing.T) {
-	for _, n := range []int{4, 5, 6, 7, 10} {
-		p := newParty(t, n)
-		deals := p.deals(t, p.everybody()[1:]...)
-		public, err := p.Combine(deals)
+	for _, n := range []int{4, 5, 7, 10} {
+		inEachGroup(t, n, sharesActAsTheSecret)
+	}
+}
+
+func sharesActAsTheSecret(t *testing.T, p *party) {
+	n, group := len(p.members), p.context.Group
+	deals := p.deals(t, p.everybody()[1:]...)
+	public, err := p.Combine(deals)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range n {
+		share, err := p.OwnShare(deals, k, p.secrets[k])
 		if err != nil {
 			t.Fatal(err)
 		}
-		for k := range n {
-			share, err := p.OwnShare(deals, k, p.secrets[k])
-			if err != nil {
-				t.Fatal(err)
-			}
-			value, _ := scalar.NewFromCanonicalBytes(share[:])
-			if encodeElement(basePower(value)) != public.Shares[k] {
-				t.Errorf("n=%d: Y_%d is not g to the share", n, k)
-			}
+		if !bytes.Equal(group.basePower(value(group, integer(group, share))).encode(), public.Shares[k]) {
+			t.Errorf("Y_%d is not g to the share", k)
 		}
-		order := rand.New(rand.NewPCG(uint64(n), 0))
-		for range 5 {
-			members := order.Perm(n)
-			if got := encodeElement(basePower(p.secretOf(t, deals, members[:p.Threshold()]))); got != public.Key {
-				t.Errorf("n=%d: shares of %v do not act as the secret", n, members[:p.Threshold()])
-			}
-			if got := encodeElement(basePower(p.secretOf(t, deals, members[:p.Degree()]))); got == public.Key {
-				t.Errorf("n=%d: the %d shares of %v are enough", n, p.Degree(), members[:p.Degree()])
-			}
+	}
+	order := rand.New(rand.NewPCG(uint64(n), 0))
+	for range 5 {
+		members := order.Perm(n)
+		if got := group.basePower(p.secretOf(t, deals, members[:p.Threshold()])).encode(); !bytes.Equal(got, public.Key) {
+			t.Errorf("shares of %v do not act as the secret", members[:p.Threshold()])
+		}
+		if got := group.basePower(p.secretOf(t, deals, members[:p.Degree()])).encode(); bytes.Equal(got, public.Key) {
+			t.Errorf("the %d shares of %v are enough", p.Degree(), members[:p.Degree()])
 		}
 	}
 }
 
-func TestDealIsTheSameBytesAgain(t *testing.T) {
-	p := newParty(t, 4)
+func TestDealIsTheSameBytesAgain(t *testing.T) { inEachGroup(t, 4, sameBytesAgain) }
+
+func sameBytesAgain(t *testing.T, p *party) {
 	first := p.deal(2)
 	if !bytes.Equal(first, p.deal(2)) {
 		t.Fatal("a deal that is made again differs")
@@ -180,10 +215,9 @@ func TestDealIsTheSameBytesAgain(t *testing.T) {
 		if len(raw) != p.DealSize() {
 			t.Fatalf("%s: %d bytes, want %d", name, len(raw), p.DealSize())
 		}
-		for j := range 2 + p.degree { // no element comes back
-			at := dealPrefix + j*ElementSize
-			if bytes.Equal(raw[at:at+ElementSize], first[at:at+ElementSize]) {
-				t.Errorf("another %s gives the same element %d", name, j)
+		for at := dealPrefix; at < dealPrefix+p.elementsSize(); at += kemElementSize { // no element comes back
+			if bytes.Equal(raw[at:at+kemElementSize], first[at:at+kemElementSize]) {
+				t.Errorf("another %s gives the same bytes at %d", name, at)
 			}
 		}
 	}
@@ -192,7 +226,7 @@ func TestDealIsTheSameBytesAgain(t *testing.T) {
 func TestCheckDealRefuses(t *testing.T) {
 	p := newParty(t, 4)
 	elements := dealPrefix
-	proofs := dealPrefix + ElementSize*(2+p.degree)
+	proofs := dealPrefix + p.elementsSize()
 	order := [32]byte{0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 31: 0x10}
 	foreign := p.deal(3)
 	tests := []struct {
@@ -247,27 +281,29 @@ func TestCheckDealRefuses(t *testing.T) {
 
 // A dealer can prove that it knows the logarithm of the identity. An ephemeral key or constant that is the
 // identity, or a polynomial of lower degree, must not get through all the same.
-func TestIdentitiesAreRefused(t *testing.T) {
-	p := newParty(t, 4)
+func TestIdentitiesAreRefused(t *testing.T) { inEachGroup(t, 4, identitiesAreRefused) }
+
+func identitiesAreRefused(t *testing.T, p *party) {
 	s := newSeed(p.secrets[1])
-	one, zero := scalar.One(), scalar.New()
+	one, zero, e := p.context.Group.small(1), p.context.Group.small(0), kem.small(1)
 	for name, raw := range map[string][]byte{
-		"ephemeral key": p.encodeDeal(1, s, []*number{one, one, one}, zero),
-		"constant":      p.encodeDeal(1, s, []*number{zero, one, one}, one),
-		"top":           p.encodeDeal(1, s, []*number{one, one, zero}, one),
+		"ephemeral key": p.encodeDeal(1, s, []number{one, one, one}, kem.small(0)),
+		"constant":      p.encodeDeal(1, s, []number{zero, one, one}, e),
+		"top":           p.encodeDeal(1, s, []number{one, one, zero}, e),
 	} {
 		if _, err := p.CheckDeal(1, raw); !errors.Is(err, ErrDeal) || errors.Is(err, ErrDealProof) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := p.CheckDeal(1, p.encodeDeal(1, s, []*number{one, one, one}, one)); err != nil {
+	if _, err := p.CheckDeal(1, p.encodeDeal(1, s, []number{one, one, one}, e)); err != nil {
 		t.Errorf("without the identity: %v", err)
 	}
 }
 
 // Trap T15 in one: without the proof bound to run and dealer, a deal of one run would serve in another.
-func TestProofsAreBoundToTheRun(t *testing.T) {
-	p := newParty(t, 4)
+func TestProofsAreBoundToTheRun(t *testing.T) { inEachGroup(t, 4, proofsAreBoundToTheRun) }
+
+func proofsAreBoundToTheRun(t *testing.T, p *party) {
 	raw := p.deal(1)
 	for name, change := range map[string]func(*Context){
 		"network": func(c *Context) { c.Network[0]++ },
@@ -288,8 +324,10 @@ func TestProofsAreBoundToTheRun(t *testing.T) {
 	}
 }
 
-func TestCombineRefuses(t *testing.T) {
-	p := newParty(t, 4)
+func TestCombineRefuses(t *testing.T) { inEachGroup(t, 4, combineRefuses) }
+
+func combineRefuses(t *testing.T, p *party) {
+	group := p.context.Group
 	d := p.deals(t, 0, 1)
 	if _, err := p.Combine(nil); !errors.Is(err, ErrQualified) {
 		t.Errorf("none: %v", err)
@@ -297,17 +335,14 @@ func TestCombineRefuses(t *testing.T) {
 	if _, err := p.Combine([]*Deal{d[0], d[1], d[0]}); !errors.Is(err, ErrQualified) {
 		t.Errorf("one twice: %v", err)
 	}
-	small := func(values ...uint64) *Deal { // commitments to small numbers, the first of them negative
-		out := &Deal{dealer: 2}
+	small := func(dealer int, values ...int64) *Deal {
+		out := &Deal{dealer: dealer}
 		for _, v := range values {
-			out.commitments = append(out.commitments, basePower(scalar.NewFromUint64(v)))
+			out.commitments = append(out.commitments, group.basePower(value(group, big.NewInt(v))))
 		}
-		out.commitments[0] = basePower(scalar.New().Neg(scalar.NewFromUint64(values[0])))
 		return out
 	}
-	one := small(3, 5, 7)
-	one.dealer, one.commitments[0] = 3, basePower(scalar.NewFromUint64(3))
-	if _, err := p.Combine([]*Deal{one, small(3, 5, 7)}); !errors.Is(err, ErrQualified) {
+	if _, err := p.Combine([]*Deal{small(3, 3, 5, 7), small(2, -3, 5, 7)}); !errors.Is(err, ErrQualified) {
 		t.Errorf("the key is the identity: %v", err)
 	}
 }
@@ -316,33 +351,37 @@ func TestCombineRefuses(t *testing.T) {
 // cannot be told from a good one, and must not keep the others from a key.
 func TestLastDealerMakesItsShareZero(t *testing.T) {
 	for _, n := range []int{4, 7} {
-		p := newParty(t, n)
-		cheat := n - 1
-		deals := p.deals(t, p.everybody()[:cheat]...)
-		polynomial := []*number{scalar.New()}
-		for range p.degree {
-			polynomial = append(polynomial, scalar.NewFromUint64(uint64(len(polynomial)+2)))
-		}
-		polynomial[0].Neg(valueAt(polynomial, cheat+1))
-		for _, d := range deals {
-			known, err := p.openWith(d, cheat, power(d.ephemeral, secretScalar(p.secrets[cheat])))
-			if err != nil {
-				t.Fatal(err)
-			}
-			polynomial[0].Sub(polynomial[0], known)
-		}
-		last := p.encodeDeal(cheat, newSeed(p.secrets[cheat]), polynomial, scalar.NewFromUint64(77))
-		deals = append(deals, p.checked(t, cheat, last))
-		public, err := p.Combine(deals)
+		inEachGroup(t, n, lastDealerMakesItsShareZero)
+	}
+}
+
+func lastDealerMakesItsShareZero(t *testing.T, p *party) {
+	group, cheat := p.context.Group, len(p.members)-1
+	deals := p.deals(t, p.everybody()[:cheat]...)
+	polynomial := []number{group.small(0)}
+	for range p.degree {
+		polynomial = append(polynomial, group.small(uint64(len(polynomial)+2)))
+	}
+	known := valueAt(group, polynomial, cheat+1)
+	for _, d := range deals {
+		part, err := p.openWith(d, cheat, kem.power(d.ephemeral, kem.secret(p.secrets[cheat])))
 		if err != nil {
-			t.Fatalf("n=%d: one dealer keeps the others from a key: %v", n, err)
+			t.Fatal(err)
 		}
-		if public.Shares[cheat] != [ElementSize]byte{} {
-			t.Fatalf("n=%d: the cheat's share is not zero", n)
-		}
-		if got := encodeElement(basePower(p.secretOf(t, deals, p.everybody()[:p.Threshold()]))); got != public.Key {
-			t.Errorf("n=%d: the others' shares do not act as the secret", n)
-		}
+		known.add(part)
+	}
+	polynomial[0] = value(group, new(big.Int).Neg(integer(group, known.encode())))
+	last := p.encodeDeal(cheat, newSeed(p.secrets[cheat]), polynomial, kem.small(77))
+	deals = append(deals, p.checked(t, cheat, last))
+	public, err := p.Combine(deals)
+	if err != nil {
+		t.Fatalf("one dealer keeps the others from a key: %v", err)
+	}
+	if !bytes.Equal(public.Shares[cheat], group.identity().encode()) {
+		t.Fatal("the cheat's share is not zero")
+	}
+	if got := group.basePower(p.secretOf(t, deals, p.everybody()[:p.Threshold()])).encode(); !bytes.Equal(got, public.Key) {
+		t.Error("the others' shares do not act as the secret")
 	}
 }
 
@@ -357,5 +396,10 @@ func TestNewRunRefuses(t *testing.T) {
 		if _, err := NewRun(p.context, keys); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+	c := p.context
+	c.Group = nil
+	if _, err := NewRun(c, p.members); err == nil {
+		t.Error("no group: accepted")
 	}
 }

@@ -6,8 +6,12 @@ import (
 )
 
 // FuzzDeal: whatever CheckDeal accepts is exactly its bytes, and its shares are good or provably bad.
-func FuzzDeal(f *testing.F) {
-	p := newParty(f, 4)
+func FuzzDeal(f *testing.F) { fuzzDeal(f, newParty(f, 4)) }
+
+// FuzzDealG2 is FuzzDeal in the other group.
+func FuzzDealG2(f *testing.F) { fuzzDeal(f, newPartyIn(f, BLS12381G2, 4)) }
+
+func fuzzDeal(f *testing.F, p *party) {
 	f.Add(p.deal(1))
 	f.Add(p.deal(2))
 	f.Add(p.crooked(1, 3))

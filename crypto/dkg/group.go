@@ -4,26 +4,66 @@ import (
 	stdcrypto "crypto"
 	_ "crypto/sha512" // ExpandMessageXMD asks for it by number
 	"encoding/binary"
-	"errors"
 
-	"github.com/oasisprotocol/curve25519-voi/curve"
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 	"github.com/oasisprotocol/curve25519-voi/primitives/h2c"
 )
 
-// Domain separation tags of the hashes to scalars and of the key derivations.
+// Group is a group of prime order in which a run commits to its polynomials, with the field of scalars
+// that the polynomials are over. There are two, Ristretto255 and BLS12381G2; both are safe for concurrent
+// use. What a run encrypts its shares with is on ristretto255 in any case.
+type Group interface {
+	// Name is in the tags of all hashes.
+	Name() string
+	// ElementSize is the size of an encoded element in bytes.
+	ElementSize() int
+
+	// element reads the one encoding of an element and refuses the identity, which has no use in a key
+	// generation and many misuses.
+	element(b []byte) (element, error)
+	identity() element
+	// basePower is g^s in constant time.
+	basePower(s number) element
+	// basePowerMinus is g^z * x^-c, of public values.
+	basePowerMinus(z number, x element, c number) element
+
+	// number reads the one encoding of a scalar.
+	number(b []byte) (number, error)
+	// small is a small scalar.
+	small(x uint64) number
+	// wide reduces 64 bytes, so that uniform bytes give a scalar without bias.
+	wide(b []byte) number
+}
+
+// element is a member of a group. The methods change the receiver; operands are of the same group.
+type element interface {
+	clone() element
+	add(o element)
+	double()
+	equal(o element) bool
+	isIdentity() bool
+	encode() []byte
+}
+
+// number is a scalar of a group, in constant time throughout. The methods change the receiver; operands
+// are of the same group.
+type number interface {
+	clone() number
+	add(o number)
+	mul(o number)
+	equal(o number) bool
+	encode() [ScalarSize]byte
+}
+
+// The hashes to scalars and the key derivations, by purpose. The tag of one is named after the group too.
 const (
-	tagPossession = "DUNLIN-V1-R255-POK"
-	tagComplaint  = "DUNLIN-V1-R255-COMPL"
-	tagEncryption = "DUNLIN-V1-R255-DKGKEM"
-	tagDeal       = "DUNLIN-V1-R255-DKGDEAL"
-	tagNonce      = "DUNLIN-V1-R255-DKGNONCE"
+	forPossession = "POK"
+	forComplaint  = "COMPL"
+	forEncryption = "DKGKEM"
+	forDeal       = "DKGDEAL"
+	forNonce      = "DKGNONCE"
 )
 
-type (
-	element = curve.RistrettoPoint
-	number  = scalar.Scalar
-)
+func tag(g Group, purpose string) string { return "DUNLIN-V1-" + g.Name() + "-" + purpose }
 
 // tuple encodes parts injectively: each with its length in 4 bytes before it.
 func tuple(parts ...[]byte) []byte {
@@ -39,65 +79,25 @@ func tuple(parts ...[]byte) []byte {
 	return out
 }
 
-// hashToScalar is HashToScalar of ristretto255 with expand_message_xmd and SHA-512 (RFC 9380, RFC 9497).
-func hashToScalar(tag string, parts ...[]byte) *number {
-	var wide [scalar.ScalarWideSize]byte
-	if err := h2c.ExpandMessageXMD(wide[:], stdcrypto.SHA512, []byte(tag), tuple(parts...)); err != nil {
+// wideSize is how many uniform bytes give a scalar.
+const wideSize = 64
+
+// hashToScalar is 64 bytes of expand_message_xmd with SHA-512 (RFC 9380), reduced; on ristretto255 it is
+// the HashToScalar of RFC 9497.
+func hashToScalar(g Group, purpose string, parts ...[]byte) number {
+	var wide [wideSize]byte
+	if err := h2c.ExpandMessageXMD(wide[:], stdcrypto.SHA512, []byte(tag(g, purpose)), tuple(parts...)); err != nil {
 		panic("dkg: hash to scalar: " + err.Error())
 	}
-	return wideScalar(wide[:])
+	return g.wide(wide[:])
 }
-
-// wideScalar reduces 64 bytes, so that uniform bytes give a scalar without bias.
-func wideScalar(wide []byte) *number {
-	s, err := scalar.NewFromBytesModOrderWide(wide)
-	if err != nil {
-		panic("dkg: wide scalar: " + err.Error())
-	}
-	return s
-}
-
-func encodeScalar(s *number) (out [ScalarSize]byte) {
-	if err := s.ToBytes(out[:]); err != nil {
-		panic("dkg: scalar does not encode: " + err.Error())
-	}
-	return out
-}
-
-func encodeElement(p *element) [ElementSize]byte {
-	return *curve.NewCompressedRistretto().SetRistrettoPoint(p)
-}
-
-// decodeElement reads the one encoding of an element and refuses the identity, which has no use in a
-// key generation and many misuses.
-func decodeElement(b []byte) (*element, error) {
-	compressed, err := curve.NewCompressedRistretto().SetBytes(b)
-	if err != nil {
-		return nil, err
-	}
-	p, err := curve.NewRistrettoPoint().SetCompressed(compressed)
-	if err != nil {
-		return nil, err
-	}
-	if p.IsIdentity() {
-		return nil, errors.New("identity element")
-	}
-	return p, nil
-}
-
-// basePower is g^s in constant time.
-func basePower(s *number) *element {
-	return curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, s)
-}
-
-// power is p^s in constant time.
-func power(p *element, s *number) *element { return curve.NewRistrettoPoint().Mul(p, s) }
 
 // valueAt is the polynomial with the coefficients, lowest first, at x, in constant time.
-func valueAt(coefficients []*number, x int) *number {
-	at, out := scalar.NewFromUint64(uint64(x)), scalar.New()
+func valueAt(g Group, coefficients []number, x int) number {
+	at, out := g.small(uint64(x)), g.small(0)
 	for j := len(coefficients) - 1; j >= 0; j-- {
-		out.Add(out.Mul(out, at), coefficients[j])
+		out.mul(at)
+		out.add(coefficients[j])
 	}
 	return out
 }
@@ -105,27 +105,26 @@ func valueAt(coefficients []*number, x int) *number {
 // commitmentAt is g to the polynomial at x, from the commitments to its coefficients, lowest first. x is
 // a small number, so Horner's rule takes far fewer additions than a multi-scalar multiplication by the
 // powers of x, which fill the whole length of a scalar soon. All of it is public.
-func commitmentAt(commitments []*element, x int) *element {
-	out := curve.NewRistrettoPoint().Set(commitments[len(commitments)-1])
+func commitmentAt(commitments []element, x int) element {
+	out := commitments[len(commitments)-1].clone()
 	for j := len(commitments) - 2; j >= 0; j-- {
-		out = smallMultiple(out, x)
-		out.Add(out, commitments[j])
+		multiply(out, x)
+		out.add(commitments[j])
 	}
 	return out
 }
 
-// smallMultiple is p^x for a public x of at least 1, by doubling and adding.
-func smallMultiple(p *element, x int) *element {
+// multiply raises p to a public x of at least 1, by doubling and adding.
+func multiply(p element, x int) {
 	top := 1
 	for top<<1 <= x {
 		top <<= 1
 	}
-	out := curve.NewRistrettoPoint().Set(p)
+	base := p.clone()
 	for bit := top >> 1; bit > 0; bit >>= 1 {
-		out.Add(out, out)
+		p.double()
 		if x&bit != 0 {
-			out.Add(out, p)
+			p.add(base)
 		}
 	}
-	return out
 }

@@ -5,19 +5,16 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/oasisprotocol/curve25519-voi/curve"
-
 	"github.com/dunlin-network/dunlin/crypto"
 )
 
 // Limits of a run.
 const (
-	// MaxMembers bounds a run; a deal of so many takes 17.9 KB. It is the largest committee.
+	// MaxMembers bounds a run; a deal of so many takes 17.9 KB on ristretto255 and 45.4 KB in G2. It is
+	// the largest committee.
 	MaxMembers = 256
-	// ElementSize and ScalarSize are the sizes of encoded group elements (RFC 9496) and scalars
-	// (little-endian, canonical) in bytes.
-	ElementSize = 32
-	ScalarSize  = 32
+	// ScalarSize is the size of an encoded scalar in bytes, in each group.
+	ScalarSize = 32
 )
 
 // Errors of this package.
@@ -38,6 +35,7 @@ var (
 
 // Context names one run. All that a run makes is bound to it.
 type Context struct {
+	Group   Group
 	Network crypto.Digest // the network's id
 	Key     uint64        // the id of the key that the run is to make
 	Attempt uint32        // counts the runs for one key from 0
@@ -47,7 +45,7 @@ type Context struct {
 type Run struct {
 	context Context
 	members []crypto.KEMPublicKey
-	points  []*curve.RistrettoPoint // the decoded keys
+	points  []element // the decoded keys
 	degree  int
 	bound   []byte // context and parameters, encoded
 }
@@ -59,9 +57,12 @@ func NewRun(context Context, members []crypto.KEMPublicKey) (*Run, error) {
 	if n < 1 || n > MaxMembers {
 		return nil, fmt.Errorf("key generation among %d members, want 1 to %d", n, MaxMembers)
 	}
+	if context.Group == nil {
+		return nil, errors.New("key generation without a group")
+	}
 	r := &Run{context: context, members: members, degree: 2 * ((n - 1) / 3)}
 	for k := range members {
-		p, err := decodeElement(members[k][:])
+		p, err := kem.element(members[k][:])
 		if err != nil {
 			return nil, fmt.Errorf("kem key of member %d: %w", k, err)
 		}
@@ -72,7 +73,7 @@ func NewRun(context Context, members []crypto.KEMPublicKey) (*Run, error) {
 	binary.BigEndian.PutUint32(parameters[8:], context.Attempt)
 	binary.BigEndian.PutUint16(parameters[12:], uint16(n))
 	binary.BigEndian.PutUint16(parameters[14:], uint16(r.degree))
-	r.bound = tuple(context.Network[:], parameters[:])
+	r.bound = tuple([]byte(context.Group.Name()), context.Network[:], parameters[:])
 	return r, nil
 }
 

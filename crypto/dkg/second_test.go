@@ -115,7 +115,7 @@ func TestSecondImplementation(t *testing.T) {
 		if err != nil || !bytes.Equal(own[:], value) {
 			t.Errorf("own share of %d differs: %v", k, err)
 		}
-		if got := encodeElement(commitmentAt(d.commitments, k+1)); !bytes.Equal(got[:], compressed(t, want)) {
+		if got := commitmentAt(d.commitments, k+1).encode(); !bytes.Equal(got, compressed(t, want)) {
 			t.Errorf("commitment at %d differs", k+1)
 		}
 		complaint := p.Complain(d, k, p.secrets[k])
@@ -136,29 +136,29 @@ func TestSecondCombine(t *testing.T) {
 	h, secret := other.Identity(), other.NewScalar()
 	for _, d := range deals {
 		h.Add(h, otherElement(t, d.Bytes()[13+32:13+64]))
-		a := newSeed(p.secrets[d.dealer]).scalar(tagDeal, p.bound, position(d.dealer), []byte(partCoefficient), position(0))
-		enc := encodeScalar(a)
+		a := newSeed(p.secrets[d.dealer]).number(kem, forDeal, p.bound, position(d.dealer), []byte(partCoefficient), position(0))
+		enc := a.encode()
 		secret.Add(secret, otherScalar(t, enc[:]))
 	}
-	if !bytes.Equal(public.Key[:], compressed(t, h)) {
+	if !bytes.Equal(public.Key, compressed(t, h)) {
 		t.Error("key differs")
 	}
 	if !other.NewElement().MulGen(secret).IsEqual(h) {
 		t.Error("the sum of the secrets is not the key's logarithm")
 	}
-	got := encodeScalar(p.secretOf(t, deals, []int{0, 2, 4}))
+	got := p.secretOf(t, deals, []int{0, 2, 4}).encode()
 	if !bytes.Equal(got[:], encoded(t, secret)) {
 		t.Error("shares of 0, 2, 4 give another secret")
 	}
 }
 
 func TestHashToScalar(t *testing.T) {
-	for _, tag := range []string{tagPossession, tagComplaint} {
+	for _, purpose := range []string{forPossession, forComplaint} {
 		for _, msg := range []string{"", "a", "some longer message"} {
-			got := encodeScalar(hashToScalar(tag, []byte(msg)))
-			want := encoded(t, other.HashToScalar(tuple([]byte(msg)), []byte(tag)))
+			got := hashToScalar(kem, purpose, []byte(msg)).encode()
+			want := encoded(t, other.HashToScalar(tuple([]byte(msg)), []byte("DUNLIN-V1-R255-"+purpose)))
 			if !bytes.Equal(got[:], want) {
-				t.Errorf("%s of %q differs", tag, msg)
+				t.Errorf("%s of %q differs", purpose, msg)
 			}
 		}
 	}

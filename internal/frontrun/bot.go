@@ -40,7 +40,7 @@ func newBot(w *world) (*bot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start bot: %w", err)
 	}
-	state, err := keygen.New(w.committee)
+	state, err := keygen.New(w.committee, keygen.Sealing)
 	if err != nil {
 		return nil, fmt.Errorf("start bot: %w", err)
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/binary"
 
+	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/crypto/dkg"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
@@ -37,6 +38,6 @@ func (a *adversary) accusation() []byte {
 	out := make([]byte, dkg.ComplaintSize)
 	point := a.world.committee.Validator(a.self).KEM
 	copy(out, point[:])
-	out[dkg.ElementSize] = byte(a.random.Uint32())
+	out[crypto.KEMPublicSize] = byte(a.random.Uint32())
 	return out
 }

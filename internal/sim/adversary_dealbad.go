@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/crypto/dkg"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
@@ -29,7 +30,7 @@ func (b *badDeals) shape(a *adversary, drafts []draft) []draft {
 		case 2:
 			return []dag.SystemMessage{flipped(m, len(m.Payload)-n*sealedShare-1)} // the end of the proofs
 		}
-		return []dag.SystemMessage{flipped(m, dealPrefix+dkg.ElementSize)} // the first commitment
+		return []dag.SystemMessage{flipped(m, dealPrefix+crypto.KEMPublicSize)} // the first commitment
 	})
 }
 

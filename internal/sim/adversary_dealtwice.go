@@ -58,7 +58,7 @@ func (a *adversary) dealWith(secret *crypto.KEMKey) *dag.SystemMessage {
 	for x := range dag.Author(w.scenario.Validators) {
 		members = append(members, w.committee.Validator(x).KEM)
 	}
-	run, err := dkg.NewRun(dkg.Context{Network: w.committee.Network(), Key: status.Key, Attempt: status.Attempt}, members)
+	run, err := dkg.NewRun(dkg.Context{Group: dkg.Ristretto255, Network: w.committee.Network(), Key: status.Key, Attempt: status.Attempt}, members)
 	if err != nil {
 		panic("sim: run of a checked committee: " + err.Error())
 	}

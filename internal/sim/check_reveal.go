@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -37,7 +38,7 @@ func newReveals(c *checker) *reveals {
 	if w.scenario.SealedEvery == 0 {
 		return nil
 	}
-	state, err := keygen.New(w.committee)
+	state, err := keygen.New(w.committee, keygen.Sealing)
 	if err != nil {
 		panic("sim: key generation of drawn keys: " + err.Error())
 	}
@@ -97,7 +98,7 @@ func (r *reveals) keyReady(node dag.Author, k *ordering.KeyReady) {
 	}
 	want := &r.keys[i]
 	r.newest[node] = max(r.newest[node], want.ID)
-	if k.Key.Public != want.Public || k.Key.From != want.From || !slices.Equal(k.Key.Shares, want.Shares) || !slices.Equal(k.Key.Dealers, want.Dealers) {
+	if !bytes.Equal(k.Key.Public, want.Public) || k.Key.From != want.From || !slices.EqualFunc(k.Key.Shares, want.Shares, bytes.Equal) || !slices.Equal(k.Key.Dealers, want.Dealers) {
 		r.check.failf("key", node, "key %d is %x from commit %d here and %x from commit %d elsewhere", want.ID,
 			k.Key.Public[:2], k.Key.From, want.Public[:2], want.From)
 	}

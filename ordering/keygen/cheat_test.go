@@ -15,7 +15,7 @@ import (
 // spoil makes the deals of the cheaters bad for the victims, in the first attempt for the first key.
 func (w *world) spoil(victims []dag.Author, cheaters ...dag.Author) {
 	w.cheat = func(a dag.Author, m dag.SystemMessage) []dag.SystemMessage {
-		if m.Kind == KindDeal && slices.Contains(cheaters, a) {
+		if m.Kind == w.purpose.Deal && slices.Contains(cheaters, a) {
 			m.Payload = w.spoilt(m.Payload, victims...)
 		}
 		return []dag.SystemMessage{m}

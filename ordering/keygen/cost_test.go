@@ -67,13 +67,17 @@ func TestOneFalseComplaintPerAuthor(t *testing.T) {
 // Messages are small enough for a block, and a state for a snapshot.
 func TestSizes(t *testing.T) {
 	for _, n := range []int{4, 100, dag.MaxCommittee} {
-		w := newWorld(t, n)
-		deal := w.state.current.maths.DealSize()
-		acknowledgement := ackFixed + n*complaintSize
-		if deal+2*acknowledgement+3*5 > dag.MaxSystemBytes {
-			t.Errorf("n=%d: a deal of %d bytes and acknowledgements of %d", n, deal, acknowledgement)
+		sum := 0
+		for _, purpose := range []Purpose{Sealing, Certificates} {
+			w := newWorldFor(t, n, purpose)
+			deal := w.state.current.maths.DealSize()
+			acknowledgement := ackFixed + n*complaintSize
+			sum += deal + 2*acknowledgement + 3*5
+			t.Logf("n=%d: deal in %s %d bytes, acknowledgement %d bytes with a complaint about everybody", n, purpose.Group.Name(), deal, acknowledgement)
 		}
-		t.Logf("n=%d: deal %d bytes, acknowledgement %d bytes with a complaint about everybody", n, deal, acknowledgement)
+		if sum > dag.MaxSystemBytes {
+			t.Errorf("n=%d: a deal and two acknowledgements of each key take %d bytes", n, sum)
+		}
 	}
 }
 
@@ -94,7 +98,12 @@ func TestHundred(t *testing.T) {
 
 // BenchmarkKeygen is what a whole key generation costs one node of a hundred, by part.
 func BenchmarkKeygen(b *testing.B) {
-	w := newWorld(b, 100)
+	for _, purpose := range []Purpose{Sealing, Certificates} {
+		b.Run(purpose.Group.Name(), func(b *testing.B) { benchmarkPurpose(b, newWorldFor(b, 100, purpose)) })
+	}
+}
+
+func benchmarkPurpose(b *testing.B, w *world) {
 	deals := w.said()
 	w.commit(deals...)
 	acks := w.said()
@@ -120,7 +129,7 @@ func BenchmarkKeygen(b *testing.B) {
 		{"share", func() { _, _ = w.members[99].Share(w.state, key.ID) }},
 		{"digest", func() { w.state.changed = true; w.state.Digest() }},
 		{"encode", func() { w.state.Encode() }},
-		{"decode", func() { _, _ = Decode(w.committee, raw) }},
+		{"decode", func() { _, _ = Decode(w.committee, w.purpose, raw) }},
 	} {
 		b.Run(part.name, func(b *testing.B) {
 			for b.Loop() {

@@ -65,7 +65,7 @@ func TestDigestSeesAll(t *testing.T) {
 	for i := range raw {
 		changed := bytes.Clone(raw)
 		changed[i] ^= 1
-		s, err := Decode(w.committee, changed)
+		s, err := Decode(w.committee, w.purpose, changed)
 		if err != nil {
 			if !errors.Is(err, ErrState) {
 				t.Fatalf("byte %d: %v", i, err)
@@ -108,7 +108,7 @@ func TestDecodeRefuses(t *testing.T) {
 	tests["flagged without a word"] = changed(run + 12 + 24 + 3*setSize + 6)
 	tests["another key id"] = changed(run + 7)
 	for name, b := range tests {
-		if _, err := Decode(w.committee, b); !errors.Is(err, ErrState) {
+		if _, err := Decode(w.committee, w.purpose, b); !errors.Is(err, ErrState) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -116,20 +116,20 @@ func TestDecodeRefuses(t *testing.T) {
 	w.phase(Acknowledging)
 	present := w.state.Encode()
 	present[3+setSize+2+1+12+24+5*setSize] ^= 1 // digest of the candidates
-	if _, err := Decode(w.committee, present); !errors.Is(err, ErrState) {
+	if _, err := Decode(w.committee, w.purpose, present); !errors.Is(err, ErrState) {
 		t.Errorf("other candidates: %v", err)
 	}
 	present[3+setSize+2+1+12+24+5*setSize] ^= 1
 	present[3+setSize+2+1+12+24+3*setSize+7] ^= 1
-	if _, err := Decode(w.committee, present); !errors.Is(err, ErrState) {
+	if _, err := Decode(w.committee, w.purpose, present); !errors.Is(err, ErrState) {
 		t.Errorf("flagged without a word in the present run: %v", err)
 	}
 	first := w.fresh().Encode()
 	first[3+setSize+2+1+7]++
-	if _, err := Decode(w.committee, first); !errors.Is(err, ErrState) {
+	if _, err := Decode(w.committee, w.purpose, first); !errors.Is(err, ErrState) {
 		t.Errorf("another first key: %v", err)
 	}
-	if s, err := Decode(w.committee, raw); err != nil || len(s.Keys()) != 1 || s.Keys()[0].Public != k.Public {
+	if s, err := Decode(w.committee, w.purpose, raw); err != nil || len(s.Keys()) != 1 || !bytes.Equal(s.Keys()[0].Public, k.Public) {
 		t.Errorf("the good one: %v", err)
 	}
 }

@@ -39,7 +39,7 @@ func FuzzState(f *testing.F) {
 		f.Add(w.state.Encode())
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		s, err := Decode(w.committee, raw)
+		s, err := Decode(w.committee, w.purpose, raw)
 		if err != nil {
 			if !errors.Is(err, ErrState) {
 				t.Fatal(err)
@@ -63,7 +63,7 @@ func FuzzState(f *testing.F) {
 			}
 		}
 		s.Close(now)
-		if _, err := Decode(w.committee, s.Encode()); err != nil {
+		if _, err := Decode(w.committee, w.purpose, s.Encode()); err != nil {
 			t.Fatalf("it goes on to a state that cannot be read: %v", err)
 		}
 	})
@@ -80,7 +80,7 @@ func FuzzApply(f *testing.F) {
 	acknowledging := w.state.Encode()
 	f.Fuzz(func(t *testing.T, kind uint8, payload []byte) {
 		for _, raw := range [][]byte{dealing, acknowledging} {
-			s, err := Decode(w.committee, raw)
+			s, err := Decode(w.committee, w.purpose, raw)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,21 +2,20 @@ package keygen
 
 import (
 	"github.com/dunlin-network/dunlin/crypto"
-	"github.com/dunlin-network/dunlin/crypto/dkg"
 	"github.com/dunlin-network/dunlin/dag"
 )
 
-// Key is a sealing key that is ready. Its slices must not be changed.
+// Key is a key that is ready. Its slices must not be changed.
 type Key struct {
 	ID        uint64
-	Attempt   uint32 // the run that made it
-	Threshold int    // 2f+1: so many shares open a ciphertext
-	Public    [dkg.ElementSize]byte
-	Shares    [][dkg.ElementSize]byte // Y_k, which verifies the shares of author k
-	Dealers   []dag.Author            // who qualified
+	Attempt   uint32       // the run that made it
+	Threshold int          // 2f+1: so many shares open a ciphertext or sign
+	Public    []byte       // an element of the purpose's group
+	Shares    [][]byte     // Y_k, which verifies the shares of author k
+	Dealers   []dag.Author // who qualified
 
-	// What is sealed with the key is good in the commits From to Until, both included; an Until of 0 is
-	// the key that serves.
+	// The key serves in the commits From to Until, both included: what is sealed with it is good in them, and
+	// it signs their certificates. An Until of 0 is the key that serves now.
 	From, Until dag.CommitIndex
 }
 
@@ -37,7 +36,7 @@ func (s *State) Keys() []Key {
 	return out
 }
 
-// Serving is the key that users seal with now; false before there is one.
+// Serving is the key that serves now; false before there is one.
 func (s *State) Serving() (Key, bool) {
 	if len(s.keys) == 0 {
 		return Key{}, false
@@ -127,7 +126,7 @@ type Status struct {
 	Excluded []dag.Author    // proven to cheat
 	Flagged  []dag.Author    // made false complaints in this run
 	Stuck    bool            // so many are excluded that no quorum of dealers is left: there will be no further key
-	Serving  uint64          // the key that users seal with; 0 for none yet
+	Serving  uint64          // the key that serves; 0 for none yet
 }
 
 // Status describes the present run, or the serving key's where none is going on.

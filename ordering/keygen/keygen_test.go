@@ -223,7 +223,7 @@ func TestLostDisk(t *testing.T) {
 func reopened(t testing.TB, w *world, s *State) *State {
 	t.Helper()
 	raw := s.Encode()
-	out, err := Decode(w.committee, raw)
+	out, err := Decode(w.committee, w.purpose, raw)
 	if err != nil {
 		t.Fatal(err)
 	}

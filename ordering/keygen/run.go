@@ -35,12 +35,13 @@ type dealt struct {
 
 const domainCandidates crypto.Domain = "dunlin/keygen-candidates/1"
 
-func newRun(c *dag.Committee, key uint64, attempt uint32) (*run, error) {
+func (s *State) newRun(key uint64, attempt uint32) (*run, error) {
+	c := s.committee
 	members := make([]crypto.KEMPublicKey, c.Size())
 	for a := range members {
 		members[a] = c.Validator(dag.Author(a)).KEM
 	}
-	maths, err := dkg.NewRun(dkg.Context{Network: c.Network(), Key: key, Attempt: attempt}, members)
+	maths, err := dkg.NewRun(dkg.Context{Group: s.purpose.Group, Network: c.Network(), Key: key, Attempt: attempt}, members)
 	if err != nil {
 		return nil, err
 	}

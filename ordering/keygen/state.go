@@ -49,10 +49,11 @@ func (p Phase) String() string {
 	return fmt.Sprintf("Phase(%d)", uint8(p))
 }
 
-// State is the key generation of one committee, as a function of the committed log. Give it every system
+// State is the key generation of one committee for one purpose, as a function of the committed log. Give it every system
 // message of every commit in order by Apply, and the end of every commit by Close.
 type State struct {
 	committee *dag.Committee
+	purpose   Purpose
 	excluded  dag.AuthorSet // proven to cheat, in any run
 	keys      []*run        // ready, oldest first; the last one serves
 	current   *run          // nil while nothing is to be made
@@ -62,10 +63,10 @@ type State struct {
 
 // New is the state before the first commit of the committee's epoch. It fails where a KEM key is no
 // group element, which a checked genesis rules out.
-func New(c *dag.Committee) (*State, error) {
-	s := &State{committee: c, changed: true}
+func New(c *dag.Committee, purpose Purpose) (*State, error) {
+	s := &State{committee: c, purpose: purpose, changed: true}
 	var err error
-	if s.current, err = newRun(c, firstKey(c), 0); err != nil {
+	if s.current, err = s.newRun(firstKey(c), 0); err != nil {
 		return nil, fmt.Errorf("start key generation: %w", err)
 	}
 	return s, nil
@@ -79,9 +80,9 @@ func firstKey(c *dag.Committee) uint64 { return uint64(c.Epoch())*keysPerEpoch +
 // the state is right whether or not it is looked at. It does not keep the payload.
 func (s *State) Apply(at dag.CommitIndex, author dag.Author, m dag.SystemMessage) error {
 	switch m.Kind {
-	case KindDeal:
+	case s.purpose.Deal:
 		return s.applyDeal(at, author, m.Payload)
-	case KindAck:
+	case s.purpose.Ack:
 		return s.applyAck(author, m.Payload)
 	}
 	return nil

@@ -28,7 +28,7 @@ func (s *State) replace() {
 }
 
 func (s *State) start(key uint64, attempt uint32) {
-	r, err := newRun(s.committee, key, attempt)
+	r, err := s.newRun(key, attempt)
 	if err != nil {
 		panic("keygen: the committee's keys were good before: " + err.Error())
 	}

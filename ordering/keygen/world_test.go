@@ -16,6 +16,7 @@ import (
 type world struct {
 	t         testing.TB
 	committee *dag.Committee
+	purpose   Purpose
 	secrets   []*crypto.KEMKey
 	members   []*Member
 	state     *State
@@ -32,10 +33,12 @@ type entry struct {
 	message dag.SystemMessage
 }
 
-func newWorld(t testing.TB, n int) *world {
+func newWorld(t testing.TB, n int) *world { return newWorldFor(t, n, Sealing) }
+
+func newWorldFor(t testing.TB, n int, purpose Purpose) *world {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{byte(n), 2})
-	w := &world{t: t, silent: make(map[dag.Author]bool)}
+	w := &world{t: t, purpose: purpose, silent: make(map[dag.Author]bool)}
 	var validators []dag.Validator
 	for a := range n {
 		secret, err := crypto.GenerateKEMKey(random)
@@ -56,7 +59,7 @@ func newWorld(t testing.TB, n int) *world {
 
 func (w *world) fresh() *State {
 	w.t.Helper()
-	s, err := New(w.committee)
+	s, err := New(w.committee, w.purpose)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -149,7 +152,7 @@ func (w *world) works(k Key, holders ...dag.Author) {
 		if shares[a], err = scalar.NewFromCanonicalBytes(share[:]); err != nil {
 			w.t.Fatal(err)
 		}
-		if encodedPower(shares[a]) != k.Shares[a] {
+		if !bytes.Equal(encodedPower(shares[a]), k.Shares[a]) {
 			w.t.Errorf("the share of %v does not fit what is known of it", a)
 		}
 	}
@@ -161,15 +164,15 @@ func (w *world) works(k Key, holders ...dag.Author) {
 		for _, a := range quorum {
 			sum.Add(sum, scalar.New().Mul(shares[a], weight(quorum, a)))
 		}
-		if encodedPower(sum) != k.Public {
+		if !bytes.Equal(encodedPower(sum), k.Public) {
 			w.t.Errorf("the shares of %v do not act as the key's secret", quorum)
 		}
 	}
 }
 
-func encodedPower(s *scalar.Scalar) [32]byte {
+func encodedPower(s *scalar.Scalar) []byte {
 	p := curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, s)
-	return *curve.NewCompressedRistretto().SetRistrettoPoint(p)
+	return curve.NewCompressedRistretto().SetRistrettoPoint(p)[:]
 }
 
 // weight is the Lagrange coefficient of a in the quorum at 0.
@@ -206,5 +209,5 @@ func (w *world) spoilt(deal []byte, victims ...dag.Author) []byte {
 
 // dealing is the deal of a in the present run.
 func (w *world) dealing(a dag.Author) dag.SystemMessage {
-	return dag.SystemMessage{Kind: KindDeal, Payload: w.state.current.maths.MakeDeal(int(a), w.secrets[a])}
+	return dag.SystemMessage{Kind: w.purpose.Deal, Payload: w.state.current.maths.MakeDeal(int(a), w.secrets[a])}
 }

@@ -49,7 +49,7 @@ func newNetwork(t testing.TB, n int) *network {
 		t.Fatal(err)
 	}
 	w.hasher = dag.NewItemHasher(w.committee.Network())
-	if w.state, err = keygen.New(w.committee); err != nil {
+	if w.state, err = keygen.New(w.committee, keygen.Sealing); err != nil {
 		t.Fatal(err)
 	}
 	for len(w.keys) == 0 {

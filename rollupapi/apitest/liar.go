@@ -63,7 +63,7 @@ func (c *Chain) OwnKey(t testing.TB) func(*pb.EncryptionKey) {
 	for k, member := range c.sealing.members {
 		members[k] = member.Public()
 	}
-	run, err := dkg.NewRun(dkg.Context{Network: c.Committee.Network(), Key: 1}, members)
+	run, err := dkg.NewRun(dkg.Context{Group: dkg.Ristretto255, Network: c.Committee.Network(), Key: 1}, members)
 	if err != nil {
 		t.Fatal(err)
 	}

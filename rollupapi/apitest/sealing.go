@@ -56,7 +56,7 @@ func (c *Chain) OpenSealingBy(t testing.TB, dealers int) {
 	for k, member := range c.sealing.members {
 		public[k] = member.Public()
 	}
-	run, err := dkg.NewRun(dkg.Context{Network: c.Committee.Network(), Key: id}, public)
+	run, err := dkg.NewRun(dkg.Context{Group: dkg.Ristretto255, Network: c.Committee.Network(), Key: id}, public)
 	if err != nil {
 		t.Fatal(err)
 	}

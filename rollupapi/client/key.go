@@ -151,7 +151,7 @@ func (k *EncryptionKey) Prove(committee *dag.Committee) error {
 	for i := range members {
 		members[i] = committee.Validator(dag.Author(i)).KEM
 	}
-	run, err := dkg.NewRun(dkg.Context{Network: k.Network(), Key: k.ID, Attempt: k.Attempt}, members)
+	run, err := dkg.NewRun(dkg.Context{Group: dkg.Ristretto255, Network: k.Network(), Key: k.ID, Attempt: k.Attempt}, members)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOrigin, err)
 	}
