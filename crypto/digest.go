@@ -39,6 +39,7 @@ const (
 	DomainIdempotency  Domain = "dunlin/idempotency/1"
 	DomainNamespaceRun Domain = "dunlin/namespace-chain/1"
 	DomainChainHeads   Domain = "dunlin/chain-heads/1"
+	DomainReceipt      Domain = "dunlin/receipt/1"
 	DomainSealed       Domain = "dunlin/sealed/1"
 	DomainSealBatch    Domain = "dunlin/seal-batch/1"
 	DomainSealPart     Domain = "dunlin/seal-part/1"

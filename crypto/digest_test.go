@@ -30,7 +30,7 @@ func TestDomainsAreDifferent(t *testing.T) {
 	domains := []Domain{
 		DomainGenesis, DomainBlock, DomainTransaction, DomainTxSignature, DomainCommit, DomainMerkleLeaf,
 		DomainMerkleNode, DomainState, DomainDedupe, DomainGossip, DomainKEMPossess, DomainBLSPossess,
-		DomainNodeStatus, DomainIdempotency, DomainNamespaceRun, domainKEMNonce,
+		DomainNodeStatus, DomainReceipt, DomainIdempotency, DomainNamespaceRun, domainKEMNonce,
 		DomainSealed, DomainSealBatch, DomainSealPart, DomainPayload, DomainOrderedDAG, DomainChainHeads,
 	}
 	seen := map[Domain]bool{}

@@ -67,6 +67,12 @@ func (k *IdentityKey) Sign(domain Domain, d Digest) Signature {
 	return s
 }
 
+// MarshalText encodes s as 128 hex digits.
+func (s Signature) MarshalText() ([]byte, error) { return encodeHex(s[:]), nil }
+
+// UnmarshalText reads what MarshalText wrote. It does not check that the bytes are a signature.
+func (s *Signature) UnmarshalText(text []byte) error { return decodeHex(s[:], text, "signature") }
+
 // Verify reports whether s is p's signature over d in the domain (ZIP-215 rules).
 func (p PublicKey) Verify(domain Domain, d Digest, s Signature) bool {
 	return ed25519.VerifyWithOptions(p[:], signedMessage(domain, d), s[:], verifyOptions)

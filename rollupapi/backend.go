@@ -75,6 +75,14 @@ type Reveals interface {
 type NodeInfo interface {
 	// Status is a snapshot. The latencies, Sealing, Revealed and Reveal are filled in by the Server.
 	Status() NodeStatus
+	// Standing is the part of it that every call asks for; it must be cheap.
+	Standing() Standing
+}
+
+// Standing is how far a node has come.
+type Standing struct {
+	Round  dag.Round       // of its DAG
+	Behind dag.CommitIndex // commits that the node is known to lack
 }
 
 // Heads is how far a node's history reaches.

@@ -164,11 +164,11 @@ func (s *Server) sendRawTransaction(ctx context.Context, rule *dag.NamespaceRule
 	if err != nil {
 		return nil, err
 	}
-	results, err := s.submitTransactions(ctx, &Submission{Namespace: rule.ID, Payloads: [][]byte{payload}}, 1, w)
+	a, err := s.takeTransactions(ctx, &Submission{Namespace: rule.ID, Payloads: [][]byte{payload}}, 1, terms{wait: w})
 	if err != nil {
 		return nil, err
 	}
-	switch r := &results[0]; {
+	switch r := &a.results[0]; {
 	case r.refused != nil:
 		return nil, r.refused
 	case r.state == pb.State_STATE_RECEIVED:
@@ -178,7 +178,7 @@ func (s *Server) sendRawTransaction(ctx context.Context, rule *dag.NamespaceRule
 	if err != nil {
 		return nil, fmt.Errorf("decode admitted transaction: %w", err)
 	}
-	s.hashes.add(crypto.Digest(tx.Hash()), results[0].id)
+	s.hashes.add(crypto.Digest(tx.Hash()), a.results[0].id)
 	return tx.Hash().Hex(), nil
 }
 

@@ -19,6 +19,8 @@ const (
 	MaxUnrevealed      = maxUnrevealed
 	MaxNamespaces      = maxNamespaces
 	MaxStreams         = defaultStreams
+	MaxWatched         = maxWatched
+	MaxBehind          = maxBehind
 	MaxRPCBatch        = maxRPCBatch
 	MaxCalls           = maxCalls
 	NamespaceLook      = namespaceLook

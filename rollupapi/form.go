@@ -75,6 +75,8 @@ func parseWait(word string) (pb.Wait, error) {
 	switch strings.ToUpper(word) {
 	case "NONE":
 		return pb.Wait_WAIT_NONE, nil
+	case "RECEIVED":
+		return pb.Wait_WAIT_RECEIVED, nil
 	case "", "INCLUDED":
 		return pb.Wait_WAIT_INCLUDED, nil
 	case "COMMITTED":
@@ -82,7 +84,7 @@ func parseWait(word string) (pb.Wait, error) {
 	case "REVEALED":
 		return pb.Wait_WAIT_REVEALED, nil
 	}
-	return 0, refuse(ReasonRequestMalformed, "wait %q is none of none, included, committed, revealed", clip(word)).at("wait")
+	return 0, refuse(ReasonRequestMalformed, "wait %q is none of none, received, included, committed, revealed", clip(word)).at("wait")
 }
 
 // parseID reads an item's id with or without 0x.
@@ -127,22 +129,23 @@ func newErrorJSON(e *pb.ErrorInfo) *errorJSON {
 // transactionJSON is the status of one id in the JSON forms. Commit and index are there once it is
 // committed.
 type transactionJSON struct {
-	TxID       string          `json:"tx_id,omitempty"`
-	State      string          `json:"state"`
-	Commit     *uint64         `json:"commit,omitempty"`
-	Index      *uint32         `json:"index,omitempty"`
-	Kind       string          `json:"kind,omitempty"`
-	Namespace  uint64          `json:"namespace,omitempty"`
-	Error      *errorJSON      `json:"error,omitempty"`
-	Reveal     *RevealProgress `json:"reveal,omitempty"`
-	Watermarks *watermarksJSON `json:"watermarks,omitempty"`
+	TxID       string            `json:"tx_id,omitempty"`
+	State      string            `json:"state"`
+	Commit     *uint64           `json:"commit,omitempty"`
+	Index      *uint32           `json:"index,omitempty"`
+	Kind       string            `json:"kind,omitempty"`
+	Namespace  uint64            `json:"namespace,omitempty"`
+	Error      *errorJSON        `json:"error,omitempty"`
+	Reveal     *RevealProgress   `json:"reveal,omitempty"`
+	History    []stateChangeJSON `json:"history,omitempty"`
+	Watermarks *watermarksJSON   `json:"watermarks,omitempty"`
 }
 
 func newTransactionJSON(m *pb.GetResponse) transactionJSON {
 	w := newWatermarksJSON(m.GetWatermarks())
 	t := transactionJSON{
 		TxID: hex.EncodeToString(m.GetId()), State: stateName(m.GetState()), Namespace: m.GetNamespace(), Error: newErrorJSON(m.GetError()),
-		Reveal: newRevealForm(m.GetReveal()), Watermarks: &w,
+		Reveal: newRevealForm(m.GetReveal()), History: newChangesJSON(m.GetHistory()), Watermarks: &w,
 	}
 	if m.GetKind() != pb.Kind_KIND_UNSPECIFIED {
 		t.Kind = kindName(m.GetKind())

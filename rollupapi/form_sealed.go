@@ -18,9 +18,8 @@ type sealedItemJSON struct {
 
 // submitSealedJSON is the body of POST /v1/submit/sealed.
 type submitSealedJSON struct {
-	Items     []sealedItemJSON `json:"items"`
-	Wait      string           `json:"wait"`
-	TimeoutMS uint32           `json:"timeout_ms"`
+	Items []sealedItemJSON `json:"items"`
+	termsJSON
 }
 
 // encryptionKeyJSON is the answer to GET /v1/encryption-key and dunlin_encryptionKey. Keys and digests are

@@ -32,11 +32,11 @@ func FuzzSubmitJSON(f *testing.F) {
 	f.Add([]byte(`{"namespace":1003,"payload":"0x00","wait":"none","timeout_ms":5}`))
 	f.Add([]byte(`{"namespace":"open","payloads":["0x00","0x01"],"sender":"0x","signatures":["0x"],"valid_until_commit":7}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		sub, w, err := s.parseSubmit(raw)
+		sub, asked, err := s.parseSubmit(raw)
 		var refused *Refusal
 		switch {
-		case err == nil && (sub.Namespace != 1003 || w.timeout <= 0 || w.timeout > longestWait || w.state == 0):
-			t.Fatalf("%+v, %+v", sub, w)
+		case err == nil && (sub.Namespace != 1003 || asked.wait.timeout <= 0 || asked.wait.timeout > longestWait || asked.wait.state == 0):
+			t.Fatalf("%+v, %+v", sub, asked)
 		case err != nil && !errors.As(err, &refused):
 			t.Fatalf("%v is no refusal", err)
 		}
@@ -49,13 +49,13 @@ func FuzzSubmitSealedJSON(f *testing.F) {
 	f.Add([]byte(`{"items":[{"namespaces":[1003],"ciphertext":"0x01","valid_until_commit":7}],"wait":"revealed","timeout_ms":5}`))
 	f.Add([]byte(`{"items":[{"namespaces":["open","open"],"ciphertext":"0x","sender":"0x","signature":"0x"},{}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		items, w, err := s.parseSubmitSealed(raw)
+		items, asked, err := s.parseSubmitSealed(raw)
 		var refused *Refusal
 		switch {
 		case err != nil && !errors.As(err, &refused):
 			t.Fatalf("%v is no refusal", err)
-		case err == nil && (w.timeout <= 0 || w.timeout > longestWait || w.state == 0):
-			t.Fatalf("%+v", w)
+		case err == nil && (asked.wait.timeout <= 0 || asked.wait.timeout > longestWait || asked.wait.state == 0):
+			t.Fatalf("%+v", asked)
 		case err != nil:
 			return
 		}

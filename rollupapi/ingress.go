@@ -9,6 +9,7 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/receipt"
 )
 
 // ingress is the Connect service Ingress.
@@ -25,14 +26,15 @@ func (g *ingress) Submit(ctx context.Context, r *pb.SubmitRequest) (*pb.SubmitRe
 	if info, ok := connect.CallInfoForHandlerContext(ctx); ok && strings.Contains(info.RequestHeader().Get("Content-Type"), "json") {
 		limit = maxSubmitItemsJSON
 	}
-	results, err := s.submitTransactions(ctx, &Submission{
+	sub := &Submission{
 		Namespace: dag.Namespace(r.GetNamespace()), Payloads: r.GetPayloads(), ValidUntil: dag.CommitIndex(r.GetValidUntilCommit()),
 		Sender: r.GetSender(), Signatures: r.GetSignatures(),
-	}, limit, w)
+	}
+	a, err := s.takeTransactions(ctx, sub, limit, terms{w, r.GetIdempotencyKey()})
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return &pb.SubmitResponse{Items: submitResults(results), Watermarks: s.watermarks()}, nil
+	return &pb.SubmitResponse{Items: submitResults(a.results), Watermarks: s.watermarks(), Receipt: receiptMessage(a.receipt)}, nil
 }
 
 // SubmitBundle takes several payloads for one position of the order.
@@ -49,17 +51,11 @@ func (g *ingress) SubmitBundle(ctx context.Context, r *pb.SubmitBundleRequest) (
 	for _, l := range r.GetLegs() {
 		b.Legs = append(b.Legs, dag.Leg{Namespace: dag.Namespace(l.GetNamespace()), Payload: l.GetPayload()})
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.timeout)
-	defer cancel()
-	item, err := s.admission.Bundle(ctx, s.backend.History.Heads().Committed, b)
-	if err != nil {
-		return nil, s.fail(busyUnlessRefusal(err))
-	}
-	results, err := s.submitAdmitted(ctx, []Admitted{{Item: item}}, w)
+	a, err := s.takeBundle(ctx, b, terms{w, r.GetIdempotencyKey()})
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return &pb.SubmitBundleResponse{Result: submitResults(results)[0], Watermarks: s.watermarks()}, nil
+	return &pb.SubmitBundleResponse{Result: submitResults(a.results)[0], Watermarks: s.watermarks(), Receipt: receiptMessage(a.receipt)}, nil
 }
 
 // SubmitSealed takes one or many ciphertexts.
@@ -78,11 +74,11 @@ func (g *ingress) SubmitSealed(ctx context.Context, r *pb.SubmitSealedRequest) (
 			items[i].Namespaces = append(items[i].Namespaces, dag.Namespace(ns))
 		}
 	}
-	results, err := s.submitSealed(ctx, items, w)
+	a, err := s.takeSealed(ctx, items, terms{w, r.GetIdempotencyKey()})
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return &pb.SubmitSealedResponse{Items: submitResults(results), Watermarks: s.watermarks()}, nil
+	return &pb.SubmitSealedResponse{Items: submitResults(a.results), Watermarks: s.watermarks(), Receipt: receiptMessage(a.receipt)}, nil
 }
 
 // GetEncryptionKey is the key that users seal with.
@@ -117,6 +113,13 @@ func submitResults(results []result) []*pb.SubmitResult {
 		out[i] = m
 	}
 	return out
+}
+
+func receiptMessage(r *receipt.Receipt) *pb.Receipt {
+	if r == nil {
+		return nil
+	}
+	return &pb.Receipt{NodeId: r.Node[:], IdsRoot: r.IDsRoot[:], Ids: r.IDs, SeenRound: r.SeenRound, Signature: r.Signature[:]}
 }
 
 // placedState reports whether an item in the state has its place in the order.

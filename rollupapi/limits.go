@@ -43,6 +43,13 @@ const (
 	maxRPCBatch = 64
 	// maxBatchSearch is how many batches one call of Rollkit's interface walks through to find the one it names.
 	maxBatchSearch = 2048
+	// maxIdempotencyKey is how many bytes an idempotency key may have.
+	maxIdempotencyKey = 64
+	// maxWatched is how many ids one Watch may name.
+	maxWatched = 256
+	// maxBehind is how many commits the node may lack before it refuses what it could only answer wrong; some
+	// are always on their way.
+	maxBehind = 50
 	// maxCursorBytes is the longest text that can be a cursor.
 	maxCursorBytes = 64
 )
@@ -62,6 +69,8 @@ const (
 	// maxOpenedBytes is how much opened content one generation keeps for other readers; there are two. It
 	// is more than any commit of four validators holds.
 	maxOpenedBytes = 8 << 20
+	// maxOnceBytes is how much one generation of answers under idempotency keys takes; there are two.
+	maxOnceBytes = 8 << 20
 	// maxHashes is how many Ethereum hashes one generation remembers for status questions.
 	maxHashes = 1 << 14
 	// maxKnownBatches is how many of Rollkit's batches one generation remembers the end of: 5 MB.

@@ -54,6 +54,9 @@ type limitsJSON struct {
 	SubmitSealed     uint32 `json:"submit_sealed"`
 	CiphertextBytes  uint32 `json:"ciphertext_bytes"`
 	Unrevealed       uint32 `json:"unrevealed"`
+	IdempotencyKey   uint32 `json:"idempotency_key_bytes"`
+	WatchIDs         uint32 `json:"watch_ids"`
+	Behind           uint32 `json:"behind"`
 }
 
 // infoJSON is the answer to GET /v1/info.
@@ -81,6 +84,7 @@ func (s *Server) restInfo(w http.ResponseWriter, _ *http.Request) error {
 			RangeItems: l.GetRangeItems(), RangeBytes: l.GetRangeBytes(), RangeCommits: l.GetRangeCommits(),
 			StreamNamespaces: l.GetStreamNamespaces(), Streams: l.GetStreams(), ValidityWindow: l.GetValidityWindow(), RPCBatch: l.GetRpcBatch(),
 			SubmitSealed: l.GetSubmitSealed(), CiphertextBytes: l.GetCiphertextBytes(), Unrevealed: l.GetUnrevealed(),
+			IdempotencyKey: l.GetIdempotencyKeyBytes(), WatchIDs: l.GetWatchIds(), Behind: l.GetBehind(),
 		},
 	})
 }

@@ -32,16 +32,29 @@ func (g *statuses) Get(_ context.Context, r *pb.GetRequest) (*pb.GetResponse, er
 // transaction is the status of one id with what it is.
 func (s *Server) transaction(id crypto.Digest) (*pb.GetResponse, error) {
 	r, e, err := s.status(id)
+	if err == nil && r.state == pb.State_STATE_UNKNOWN {
+		err = s.synced() // it may be in what the node lacks
+	}
 	if err != nil {
 		return nil, err
 	}
 	answer := &pb.GetResponse{Id: id[:], Kind: pb.Kind(e.kind), State: r.state, Namespace: uint64(e.ns), Watermarks: s.watermarks()}
+	var commit *ordering.Commit
+	if placedState(r.state) {
+		if commit, err = s.tellPlace(answer, &r); err != nil {
+			return nil, err
+		}
+	}
 	if r.refused != nil {
 		answer.Error = r.refused.info()
 	}
-	if !placedState(r.state) {
-		return answer, nil
-	}
+	answer.History = s.changes(&e, &r, commit)
+	return answer, nil
+}
+
+// tellPlace puts into the status of a committed item where it stands and what it is. The commit is nil if it
+// is pruned: then the place is known, the content is not.
+func (s *Server) tellPlace(answer *pb.GetResponse, r *result) (*ordering.Commit, error) {
 	answer.Commit, answer.Index = uint64(r.at.Commit), r.at.Index
 	commit, ok, err := s.backend.History.Commit(r.at.Commit)
 	if err != nil {
@@ -55,9 +68,12 @@ func (s *Server) transaction(id crypto.Digest) (*pb.GetResponse, error) {
 		answer.Kind, answer.Namespace = pb.Kind(item.Kind), uint64(item.Namespace)
 	}
 	if answer.Kind == pb.Kind_KIND_SEALED {
-		return answer, s.tellReveal(answer, &r)
+		err = s.tellReveal(answer, r)
 	}
-	return answer, nil
+	if !ok {
+		commit = nil
+	}
+	return commit, err
 }
 
 // tellReveal puts into the status of a committed sealed item what its opening came to or waits for.
@@ -65,11 +81,25 @@ func (s *Server) tellReveal(answer *pb.GetResponse, r *result) error {
 	if err := s.reveal(r); err != nil {
 		return err
 	}
-	if answer.State = r.state; r.refused != nil {
-		answer.Error = r.refused.info()
-	}
+	answer.State = r.state
 	if r.state == pb.State_STATE_COMMITTED {
 		answer.Reveal = s.revealProgress(r.at.Commit)
+	}
+	return nil
+}
+
+// Watch tells what becomes of some ids.
+func (g *statuses) Watch(ctx context.Context, r *pb.WatchRequest, out *connect.ServerStream[pb.WatchResponse]) error {
+	ids, err := watchIDs(r.GetIds())
+	if err != nil {
+		return g.server.fail(err)
+	}
+	control := controlOf(ctx)
+	err = g.server.watch(ctx, ids, heartbeat(r.GetHeartbeatMs()), func(m *pb.WatchResponse) error {
+		return g.server.writeInTime(control, func() error { return out.Send(m) })
+	})
+	if err != nil {
+		return g.server.fail(err)
 	}
 	return nil
 }
@@ -106,11 +136,13 @@ func (g *reads) GetNetwork(context.Context, *pb.GetNetworkRequest) (*pb.GetNetwo
 
 // GetCommit is the header of one commit.
 func (g *reads) GetCommit(_ context.Context, r *pb.GetCommitRequest) (*pb.GetCommitResponse, error) {
-	index := dag.CommitIndex(r.GetIndex())
-	if index == 0 {
-		index = g.server.backend.History.Heads().Committed
+	var commit *ordering.Commit
+	var err error
+	if r.GetIndex() == 0 {
+		commit, err = g.server.newestCommit()
+	} else {
+		commit, err = g.server.commit(dag.CommitIndex(r.GetIndex()))
 	}
-	commit, err := g.server.commit(index)
 	if err != nil {
 		return nil, g.server.fail(err)
 	}
@@ -150,9 +182,9 @@ func (s *Server) info() *pb.GetInfoResponse {
 			BundleLegs: dag.MaxBundleLegs, BundleNamespaces: dag.MaxBundleNamespaces,
 			RangeItems: maxRangeItems, RangeBytes: maxRangeBytes, RangeCommits: maxRangeCommits,
 			StreamNamespaces: maxNamespaces, Streams: uint32(cap(s.streams)), ValidityWindow: dag.ValidityWindow, RpcBatch: maxRPCBatch,
-			SubmitSealed: maxSubmitSealed, CiphertextBytes: seal.MaxCiphertextSize, Unrevealed: maxUnrevealed,
+			IdempotencyKeyBytes: maxIdempotencyKey, WatchIds: maxWatched, Behind: maxBehind, SubmitSealed: maxSubmitSealed, CiphertextBytes: seal.MaxCiphertextSize, Unrevealed: maxUnrevealed,
 		},
-		Features:   []string{"submit", "bundle", "sealed", "status", "range", "stream", "sse", "eth_rpc"},
+		Features:   []string{"submit", "bundle", "sealed", "status", "watch", "receipt", "range", "stream", "sse", "eth_rpc"},
 		Watermarks: s.watermarks(),
 		Sealing:    s.keyGeneration(),
 	}
@@ -187,6 +219,14 @@ func (s *Server) nodeStatus() NodeStatus {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// newestCommit is commit, unless this node cannot tell which is the newest.
+func (s *Server) newestCommit() (*ordering.Commit, error) {
+	if err := s.synced(); err != nil {
+		return nil, err
+	}
+	return s.commit(s.backend.History.Heads().Committed)
+}
 
 // commit reads one commit, or refuses because it is not there.
 func (s *Server) commit(index dag.CommitIndex) (*ordering.Commit, error) {

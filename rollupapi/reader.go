@@ -235,6 +235,11 @@ func (s *Server) start(sc scope, text, without string) (position, error) {
 	if text == "" {
 		text = without
 	}
+	if text == cursorTip {
+		if err := s.synced(); err != nil {
+			return position{}, err
+		}
+	}
 	heads := s.backend.History.Heads()
 	at, err := parseCursor(s.network, sc, text, heads.Committed)
 	if err != nil {

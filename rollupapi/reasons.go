@@ -44,6 +44,7 @@ const (
 	ReasonCursorMalformed      Reason = "CURSOR_MALFORMED"
 	ReasonCursorForeign        Reason = "CURSOR_FOREIGN"
 	ReasonCursorScope          Reason = "CURSOR_SCOPE"
+	ReasonIdempotencyConflict  Reason = "IDEMPOTENCY_CONFLICT"
 	ReasonInternal             Reason = "INTERNAL"
 )
 
@@ -203,6 +204,10 @@ var classes = map[Reason]class{
 	ReasonCursorScope: {
 		code: connect.CodeInvalidArgument, status: http.StatusBadRequest, rpc: rpcParams, title: "Cursor of another stream",
 		remedy: "Use the cursor for the namespaces that it was handed out for, or start from commit:N.",
+	},
+	ReasonIdempotencyConflict: {
+		code: connect.CodeAlreadyExists, status: http.StatusConflict, rpc: rpcRejected, title: "The idempotency key stands for another call",
+		remedy: "Choose a new key for a new call; repeat a call unchanged.",
 	},
 	ReasonInternal: {
 		code: connect.CodeInternal, status: http.StatusInternalServerError, rpc: rpcInternal, title: "The node could not answer",

@@ -12,7 +12,9 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/receipt"
 )
 
 // submitJSON is the body of POST /v1/submit. Either payload or payloads is given, and with it
@@ -25,30 +27,41 @@ type submitJSON struct {
 	Sender     hexBytes      `json:"sender"`
 	Signature  hexBytes      `json:"signature"`
 	Signatures []hexBytes    `json:"signatures"`
-	Wait       string        `json:"wait"`
-	TimeoutMS  uint32        `json:"timeout_ms"`
+	termsJSON
+}
+
+// termsJSON is what all bodies that submit have in common.
+type termsJSON struct {
+	Wait           string `json:"wait"`
+	TimeoutMS      uint32 `json:"timeout_ms"`
+	IdempotencyKey string `json:"idempotency_key"`
+}
+
+func (j *termsJSON) terms() (terms, error) {
+	state, err := parseWait(j.Wait)
+	if err != nil {
+		return terms{}, err
+	}
+	w, err := newWait(state, j.TimeoutMS)
+	return terms{w, j.IdempotencyKey}, err
 }
 
 // parseSubmit reads the body of POST /v1/submit. Errors are Refusals.
-func (s *Server) parseSubmit(raw []byte) (*Submission, waitFor, error) {
+func (s *Server) parseSubmit(raw []byte) (*Submission, terms, error) {
 	var body submitJSON
 	if err := strictly(raw, &body); err != nil {
-		return nil, waitFor{}, err
+		return nil, terms{}, err
 	}
 	if body.Payload != nil && body.Payloads != nil || body.Signature != nil && body.Signatures != nil {
-		return nil, waitFor{}, refuse(ReasonRequestMalformed, "give one of payload and payloads, and one of signature and signatures")
+		return nil, terms{}, refuse(ReasonRequestMalformed, "give one of payload and payloads, and one of signature and signatures")
 	}
 	rule, err := s.namespace(string(body.Namespace))
 	if err != nil {
-		return nil, waitFor{}, err
+		return nil, terms{}, err
 	}
-	state, err := parseWait(body.Wait)
+	t, err := body.terms()
 	if err != nil {
-		return nil, waitFor{}, err
-	}
-	w, err := newWait(state, body.TimeoutMS)
-	if err != nil {
-		return nil, w, err
+		return nil, t, err
 	}
 	sub := &Submission{Namespace: rule.ID, ValidUntil: dag.CommitIndex(body.ValidUntil), Sender: body.Sender}
 	if body.Payload != nil {
@@ -63,7 +76,7 @@ func (s *Server) parseSubmit(raw []byte) (*Submission, waitFor, error) {
 	for _, sig := range body.Signatures {
 		sub.Signatures = append(sub.Signatures, sig)
 	}
-	return sub, w, nil
+	return sub, t, nil
 }
 
 // strictly reads one JSON object whose fields are all known. Errors are Refusals.
@@ -84,15 +97,15 @@ func (s *Server) restSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	sub, wait, err := s.parseSubmit(raw)
+	sub, t, err := s.parseSubmit(raw)
 	if err != nil {
 		return err
 	}
-	results, err := s.submitTransactions(r.Context(), sub, maxSubmitItemsJSON, wait)
+	a, err := s.takeTransactions(r.Context(), sub, maxSubmitItemsJSON, t.under(r))
 	if err != nil {
 		return err
 	}
-	return s.writeResults(w, results)
+	return s.writeResults(w, a)
 }
 
 // restSubmitRaw takes the body as one transaction; the envelope stands in the query.
@@ -107,46 +120,51 @@ func (s *Server) restSubmitRaw(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := r.URL.Query()
 	sub := &Submission{Namespace: rule.ID, Payloads: [][]byte{payload}}
-	wait, err := envelopeOf(q, sub)
+	t, err := envelopeOf(q, sub)
 	if err != nil {
 		return err
 	}
-	results, err := s.submitTransactions(r.Context(), sub, 1, wait)
+	a, err := s.takeTransactions(r.Context(), sub, 1, t.under(r))
 	if err != nil {
 		return err
 	}
-	return s.writeResults(w, results)
+	return s.writeResults(w, a)
 }
 
-// envelopeOf reads valid_until_commit, sender, signature, wait and timeout_ms.
-func envelopeOf(q url.Values, sub *Submission) (waitFor, error) {
+// under takes the idempotency key from the request's header if the body or query has none.
+func (t terms) under(r *http.Request) terms {
+	if t.key == "" {
+		t.key = r.Header.Get("Idempotency-Key")
+	}
+	return t
+}
+
+// envelopeOf reads valid_until_commit, sender, signature, wait, timeout_ms and idempotency_key.
+func envelopeOf(q url.Values, sub *Submission) (terms, error) {
 	until, err := queryNumber(q, "valid_until_commit", 64)
 	if err != nil {
-		return waitFor{}, err
+		return terms{}, err
 	}
 	sub.ValidUntil = dag.CommitIndex(until)
 	var sender, signature hexBytes
 	if text := q.Get("sender"); text != "" {
 		if err := sender.UnmarshalText([]byte(text)); err != nil {
-			return waitFor{}, refuse(ReasonRequestMalformed, "sender: %s", err).at("sender")
+			return terms{}, refuse(ReasonRequestMalformed, "sender: %s", err).at("sender")
 		}
 		sub.Sender = sender
 	}
 	if text := q.Get("signature"); text != "" {
 		if err := signature.UnmarshalText([]byte(text)); err != nil {
-			return waitFor{}, refuse(ReasonRequestMalformed, "signature: %s", err).at("signature")
+			return terms{}, refuse(ReasonRequestMalformed, "signature: %s", err).at("signature")
 		}
 		sub.Signatures = [][]byte{signature}
 	}
-	state, err := parseWait(q.Get("wait"))
-	if err != nil {
-		return waitFor{}, err
-	}
 	timeout, err := queryNumber(q, "timeout_ms", 32)
 	if err != nil {
-		return waitFor{}, err
+		return terms{}, err
 	}
-	return newWait(state, uint32(timeout))
+	t := termsJSON{Wait: q.Get("wait"), TimeoutMS: uint32(timeout), IdempotencyKey: q.Get("idempotency_key")}
+	return t.terms()
 }
 
 // queryNumber reads a number of the query; 0 without it.
@@ -181,20 +199,21 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 type submittedJSON struct {
 	*transactionJSON
 	Items      []transactionJSON `json:"items,omitempty"`
+	Receipt    *receipt.Receipt  `json:"receipt,omitempty"`
 	Watermarks watermarksJSON    `json:"watermarks"`
 }
 
 // writeResults answers a submission. A single refused transaction is a problem; several answer 200
 // with the state of each.
-func (s *Server) writeResults(w http.ResponseWriter, results []result) error {
-	answer := submittedJSON{Watermarks: newWatermarksJSON(s.watermarks())}
-	if len(results) > 1 {
-		for i := range results {
-			answer.Items = append(answer.Items, newResultJSON(&results[i]))
+func (s *Server) writeResults(w http.ResponseWriter, a answer) error {
+	body := submittedJSON{Receipt: a.receipt, Watermarks: newWatermarksJSON(s.watermarks())}
+	if len(a.results) > 1 {
+		for i := range a.results {
+			body.Items = append(body.Items, newResultJSON(&a.results[i]))
 		}
-		return writeJSON(w, http.StatusOK, answer)
+		return writeJSON(w, http.StatusOK, body)
 	}
-	r := &results[0]
+	r := &a.results[0]
 	if r.refused != nil {
 		p := r.refused.problem()
 		if !r.id.IsZero() {
@@ -204,12 +223,12 @@ func (s *Server) writeResults(w http.ResponseWriter, results []result) error {
 		return nil
 	}
 	single := newResultJSON(r)
-	answer.transactionJSON = &single
+	body.transactionJSON = &single
 	status := http.StatusOK
 	if r.state == pb.State_STATE_RECEIVED {
 		status = http.StatusAccepted
 	}
-	return writeJSON(w, status, answer)
+	return writeJSON(w, status, body)
 }
 
 func (s *Server) restTransaction(w http.ResponseWriter, r *http.Request) error {
@@ -238,16 +257,7 @@ func (s *Server) restStatus(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) restCommit(w http.ResponseWriter, r *http.Request) error {
-	text := r.PathValue("index")
-	index := s.backend.History.Heads().Committed
-	if text != "latest" {
-		n, err := strconv.ParseUint(text, 10, 63)
-		if err != nil {
-			return refuse(ReasonRequestMalformed, "%q is neither a commit's number nor latest", clip(text)).at("index")
-		}
-		index = dag.CommitIndex(n)
-	}
-	commit, err := s.commit(index)
+	commit, err := s.commitNamed(r.PathValue("index"))
 	if err != nil {
 		return err
 	}
@@ -257,6 +267,18 @@ func (s *Server) restCommit(w http.ResponseWriter, r *http.Request) error {
 		commitJSON
 		Watermarks watermarksJSON `json:"watermarks"`
 	}{newCommitJSON(header), newWatermarksJSON(s.watermarks())})
+}
+
+// commitNamed is the commit with a number in text, or the latest.
+func (s *Server) commitNamed(text string) (*ordering.Commit, error) {
+	if text == "latest" {
+		return s.newestCommit()
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return nil, refuse(ReasonRequestMalformed, "%q is neither a commit's number nor latest", clip(text)).at("index")
+	}
+	return s.commit(dag.CommitIndex(n))
 }
 
 func (s *Server) restRange(w http.ResponseWriter, r *http.Request) error {

@@ -12,26 +12,22 @@ import (
 )
 
 // parseSubmitSealed reads the body of POST /v1/submit/sealed. Errors are Refusals.
-func (s *Server) parseSubmitSealed(raw []byte) ([]dag.Sealed, waitFor, error) {
+func (s *Server) parseSubmitSealed(raw []byte) ([]dag.Sealed, terms, error) {
 	var body submitSealedJSON
 	if err := strictly(raw, &body); err != nil {
-		return nil, waitFor{}, err
+		return nil, terms{}, err
 	}
-	state, err := parseWait(body.Wait)
+	t, err := body.terms()
 	if err != nil {
-		return nil, waitFor{}, err
-	}
-	w, err := newWait(state, body.TimeoutMS)
-	if err != nil {
-		return nil, w, err
+		return nil, t, err
 	}
 	items := make([]dag.Sealed, len(body.Items))
 	for i := range body.Items {
 		if items[i], err = s.sealedItem(&body.Items[i]); err != nil {
-			return nil, w, err
+			return nil, t, err
 		}
 	}
-	return items, w, nil
+	return items, t, nil
 }
 
 // sealedItem finds the namespaces that an item names.
@@ -55,15 +51,15 @@ func (s *Server) restSubmitSealed(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	items, wait, err := s.parseSubmitSealed(raw)
+	items, t, err := s.parseSubmitSealed(raw)
 	if err != nil {
 		return err
 	}
-	results, err := s.submitSealed(r.Context(), items, wait)
+	a, err := s.takeSealed(r.Context(), items, t.under(r))
 	if err != nil {
 		return err
 	}
-	return s.writeResults(w, results)
+	return s.writeResults(w, a)
 }
 
 // restEncryptionKey serves the key that users seal with, or the one that ?id= names, with ?deals=true
@@ -118,17 +114,17 @@ func (s *Server) rpcSendEncrypted(ctx context.Context, rule *dag.NamespaceRule, 
 	if err != nil {
 		return nil, err
 	}
-	results, err := s.submitSealed(ctx, []dag.Sealed{item}, wait)
+	a, err := s.takeSealed(ctx, []dag.Sealed{item}, terms{wait: wait})
 	if err != nil {
 		return nil, err
 	}
-	switch one := &results[0]; {
+	switch one := &a.results[0]; {
 	case one.refused != nil && one.state != pb.State_STATE_REVEAL_FAILED:
 		return nil, one.refused
 	case one.state == pb.State_STATE_RECEIVED:
 		return nil, refuse(ReasonBusy, "the ciphertext was taken but is in no block yet: send it again or ask for its status, %s", one.id)
 	}
-	return "0x" + hex.EncodeToString(results[0].id[:]), nil
+	return "0x" + hex.EncodeToString(a.results[0].id[:]), nil
 }
 
 // rpcEncryptionKey answers the key that users seal with.

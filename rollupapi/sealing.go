@@ -16,6 +16,9 @@ const SealingScheme = "TDH2-RISTRETTO255"
 // encryptionKey is a key with its proof of origin. Errors are Refusals, or the node's own trouble.
 func (s *Server) encryptionKey(r *pb.GetEncryptionKeyRequest) (*pb.GetEncryptionKeyResponse, error) {
 	key, err := s.admission.servingKey()
+	if err == nil && r.GetKeyId() == 0 {
+		err = s.synced() // another key may serve by now
+	}
 	if err != nil {
 		return nil, err
 	}

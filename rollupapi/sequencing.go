@@ -41,9 +41,9 @@ func (q *sequencer) SubmitRollupTransaction(ctx context.Context, r *sequencingpb
 		return nil, s.fail(err)
 	}
 	sub := &Submission{Namespace: rule.ID, Payloads: [][]byte{r.GetData()}}
-	results, err := s.submitTransactions(ctx, sub, 1, waitFor{state: pb.Wait_WAIT_INCLUDED, timeout: defaultWait})
-	if err == nil && results[0].refused != nil {
-		err = results[0].refused
+	a, err := s.takeTransactions(ctx, sub, 1, terms{wait: waitFor{state: pb.Wait_WAIT_INCLUDED, timeout: defaultWait}})
+	if err == nil && a.results[0].refused != nil {
+		err = a.results[0].refused
 	}
 	if err != nil {
 		return nil, s.fail(err)

@@ -20,7 +20,7 @@ import (
 	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
 )
 
-// Config is what a Server stands on. All fields but Streams are needed.
+// Config is what a Server stands on. All fields but Identity and Streams are needed.
 type Config struct {
 	Sequencer Sequencer
 	History   History
@@ -28,9 +28,11 @@ type Config struct {
 	Sealing   Sealing
 	Reveals   Reveals
 	Node      NodeInfo
-	Admission *Admission // shared with whatever else admits items on this node
+	Admission *Admission          // shared with whatever else admits items on this node
+	Identity  *crypto.IdentityKey // signs receipts; nil for none
 	Committee *dag.Committee
 	Registry  *dag.Registry
+	Name      string // the node's, for people
 	Chain     string // the network's name, for people
 	Version   string // the program's version
 	Streams   int    // how many streams are served at a time; 0 for 256
@@ -45,6 +47,7 @@ type Server struct {
 	tracker   *tracker
 	hashes    *hashes
 	openings  *openings
+	once      *once
 	log       *slog.Logger
 	streams   chan struct{} // one token per stream being served
 	patience  time.Duration // writeTimeout
@@ -65,7 +68,7 @@ func New(c Config) *Server {
 		c.Streams = defaultStreams
 	}
 	s := &Server{
-		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(), openings: newOpenings(),
+		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(), openings: newOpenings(), once: newOnce(),
 		log: c.Logger, streams: make(chan struct{}, c.Streams), patience: writeTimeout,
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
@@ -146,6 +149,7 @@ func (s *Server) handler() http.Handler {
 		"GET /v1/info":                                 s.restInfo,
 		"GET /v1/commits/{index}":                      s.restCommit,
 		"GET /v1/stream":                               s.restStream,
+		"GET /v1/watch":                                s.restWatch,
 		"POST /rpc/{namespace}":                        s.rpc,
 		"GET /{$}":                                     s.page,
 		"/":                                            noSuchPath,
@@ -201,7 +205,9 @@ func guard(next http.Handler) http.Handler {
 			defer body.release()
 			r.Body = body
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), controlKey{}, control)))
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		ctx := context.WithValue(context.WithValue(r.Context(), controlKey{}, control), clientKey{}, host)
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -237,6 +243,15 @@ func (b *timedBody) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// clientKey is where guard leaves who calls.
+type clientKey struct{}
+
+// clientOf is who calls, as guard left it in the request's context.
+func clientOf(ctx context.Context) string {
+	client, _ := ctx.Value(clientKey{}).(string)
+	return client
 }
 
 // controlKey is where guard leaves the response's controller for streams.

@@ -30,6 +30,51 @@ func (s *Server) restStream(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
+// restWatch tells what becomes of the ids that the query names (?id=, repeated), as server-sent events
+// (status, watermark).
+func (s *Server) restWatch(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	if len(q["id"]) > maxWatched {
+		return over(ReasonTooManyItems, maxWatched, "%d ids, want 1 to %d", len(q["id"]), maxWatched).at("id")
+	}
+	var raw [][]byte
+	for _, text := range q["id"] {
+		id, err := parseID(text)
+		if err != nil {
+			return err
+		}
+		if known, ok := s.hashes.find(id); ok {
+			id = known
+		}
+		raw = append(raw, id[:])
+	}
+	ids, err := watchIDs(raw)
+	if err != nil {
+		return err
+	}
+	beat, err := queryNumber(q, "heartbeat_ms", 32)
+	if err != nil {
+		return err
+	}
+	out := &eventSink{server: s, w: w, control: controlOf(r.Context())}
+	err = s.watch(r.Context(), ids, heartbeat(uint32(beat)), out.status)
+	if err != nil && out.begun {
+		out.problem(s.refusal(err)) // the status line has gone out
+		return nil
+	}
+	return err
+}
+
+// status writes an event of a watch.
+func (e *eventSink) status(m *pb.WatchResponse) error {
+	if m.GetStatus() == nil {
+		e.event("watermark", "", newWatermarksJSON(m.GetWatermarks()))
+	} else {
+		e.event("status", "", newTransactionJSON(m.GetStatus()))
+	}
+	return e.flush()
+}
+
 // streamAsked reads the query: namespace (repeated, an id, a name or all), cursor, content,
 // min_state, heartbeat_ms. A Last-Event-ID goes before the cursor, which is where the first connection began.
 func (s *Server) streamAsked(r *http.Request) (*pb.StreamRequest, error) {

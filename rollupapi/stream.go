@@ -31,7 +31,7 @@ type sink interface {
 
 // streamOptions checks what a reader asks for.
 func (s *Server) streamOptions(r *pb.StreamRequest) (streamOptions, error) {
-	o := streamOptions{content: r.GetContent(), heartbeat: defaultHeartbeat}
+	o := streamOptions{content: r.GetContent()}
 	var err error
 	if o.scope, err = s.scopeOf(r.GetNamespaces()); err != nil {
 		return o, err
@@ -52,21 +52,36 @@ func (s *Server) streamOptions(r *pb.StreamRequest) (streamOptions, error) {
 	if o.state, err = minState(r.GetMinState(), without); err != nil {
 		return o, err
 	}
-	if ms := r.GetHeartbeatMs(); ms > 0 {
-		o.heartbeat = min(max(time.Duration(ms)*time.Millisecond, shortestBeat), longestBeat)
-	}
+	o.heartbeat = heartbeat(r.GetHeartbeatMs())
 	return o, nil
+}
+
+// heartbeat is the time between signs of life that a client asks for, within bounds.
+func heartbeat(ms uint32) time.Duration {
+	if ms == 0 {
+		return defaultHeartbeat
+	}
+	return min(max(time.Duration(ms)*time.Millisecond, shortestBeat), longestBeat)
+}
+
+// takeStream takes one of the node's streams, until the caller releases it.
+func (s *Server) takeStream(context.Context) (release func(), err error) {
+	select {
+	case s.streams <- struct{}{}:
+		return func() { <-s.streams }, nil
+	default:
+		return nil, over(ReasonBusy, cap(s.streams), "%d streams are being served, which is the limit", cap(s.streams))
+	}
 }
 
 // stream writes the order to a sink from the start on, until the reader leaves or is too slow
 // (both no error), the server stops, or something is wrong. It blocks.
 func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	default:
-		return over(ReasonBusy, cap(s.streams), "%d streams are being served, which is the limit", cap(s.streams))
+	release, err := s.takeStream(ctx)
+	if err != nil {
+		return err
 	}
+	defer release()
 	r := s.newReader(o.scope, o.start, o.state)
 	if err := out.watermark(r.at); err != nil { // at once, so that the reader knows that it is connected
 		return nil
@@ -117,6 +132,14 @@ func (s *Server) awaitMore(ctx context.Context, r *reader) error {
 
 // errReaderGone ends a stream whose reader has left or is too slow. Nobody is left to be told.
 var errReaderGone = errors.New("reader gone")
+
+// readerLeft is err, but for the end of a stream that nobody is left to be told of.
+func readerLeft(err error) error {
+	if errors.Is(err, errReaderGone) {
+		return nil
+	}
+	return err
+}
 
 // streamToHead writes what there is, and says whether that was anything.
 func (s *Server) streamToHead(ctx context.Context, r *reader, content pb.Content, out sink) (bool, error) {

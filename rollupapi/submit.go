@@ -29,8 +29,9 @@ type waitFor struct {
 func newWait(state pb.Wait, timeoutMS uint32) (waitFor, error) {
 	w := waitFor{state: state, timeout: time.Duration(timeoutMS) * time.Millisecond}
 	switch {
+	case state == pb.Wait_WAIT_RECEIVED:
 	case state < pb.Wait_WAIT_UNSPECIFIED || state > pb.Wait_WAIT_REVEALED:
-		return w, refuse(ReasonRequestMalformed, "wait %d is none of NONE, INCLUDED, COMMITTED, REVEALED", state).at("wait")
+		return w, refuse(ReasonRequestMalformed, "wait %d is none of NONE, RECEIVED, INCLUDED, COMMITTED, REVEALED", state).at("wait")
 	case state == pb.Wait_WAIT_UNSPECIFIED:
 		w.state = pb.Wait_WAIT_INCLUDED
 	}
@@ -40,6 +41,17 @@ func newWait(state pb.Wait, timeoutMS uint32) (waitFor, error) {
 	w.timeout = min(w.timeout, longestWait)
 	return w, nil
 }
+
+// receipt reports whether the answer carries a signed receipt.
+func (w waitFor) receipt() bool { return w.state != pb.Wait_WAIT_NONE }
+
+// included reports whether the answer waits for the items to be in a block.
+func (w waitFor) included() bool {
+	return w.state != pb.Wait_WAIT_NONE && w.state != pb.Wait_WAIT_RECEIVED
+}
+
+// committed reports whether the answer waits for the items' places in the order.
+func (w waitFor) committed() bool { return w.included() && w.state >= pb.Wait_WAIT_COMMITTED }
 
 // call is one submission on its way through the sequencer.
 type call struct {
@@ -69,6 +81,17 @@ func (s *Server) submitTransactions(ctx context.Context, sub *Submission, limit 
 		return nil, busyUnlessRefusal(err)
 	}
 	return s.submitAdmitted(ctx, admitted, w)
+}
+
+// submitBundle admits a bundle and sends it on its way. The error is as submitTransactions's.
+func (s *Server) submitBundle(ctx context.Context, b *dag.Bundle, w waitFor) ([]result, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	item, err := s.admission.Bundle(ctx, s.backend.History.Heads().Committed, b)
+	if err != nil {
+		return nil, busyUnlessRefusal(err)
+	}
+	return s.submitAdmitted(ctx, []Admitted{{Item: item}}, w)
 }
 
 // busyUnlessRefusal: admission fails otherwise only when time is up before a slot was free.
@@ -107,7 +130,7 @@ func (s *Server) send(ctx context.Context, admitted []Admitted, results []result
 	if err := s.begin(c); err != nil {
 		return err
 	}
-	if w.state == pb.Wait_WAIT_NONE {
+	if !w.included() {
 		return nil
 	}
 	select {
@@ -123,7 +146,7 @@ func (s *Server) send(ctx context.Context, admitted []Admitted, results []result
 			return err
 		}
 	}
-	if w.state >= pb.Wait_WAIT_COMMITTED {
+	if w.committed() {
 		return s.awaitCommit(ctx, results)
 	}
 	return nil
@@ -191,7 +214,7 @@ func (s *Server) sequence(c *call) {
 	outcomes, err := s.backend.Sequencer.Submit(ctx, c.items)
 	switch {
 	case err == nil && len(outcomes) == len(c.items):
-		s.tracker.outcomes(c.items, outcomes, s.backend.History.Heads().Committed)
+		s.tracker.outcomes(c.items, outcomes, s.backend.History.Heads().Committed, time.Now())
 		c.outcomes = outcomes
 	case s.life.Err() != nil:
 	default:

@@ -59,8 +59,12 @@ func TestSealedLife(t *testing.T) {
 		t.Helper()
 		_, body := get(t, url+"/v1/transactions/"+id.String())
 		_, rest, _ := strings.Cut(string(body), `"state":`)
-		if rest, _, _ = strings.Cut(rest, `,"watermarks"`); rest != want {
+		rest, history, _ := strings.Cut(rest, `,"history":[`)
+		if rest != want {
 			t.Errorf("got  %s\nwant %s", rest, want)
+		}
+		if state, _, _ := strings.Cut(want, ","); !strings.Contains(history, `{"state":`+state) {
+			t.Errorf("the history %s lacks %s", history, state)
 		}
 		answer := rpcCall(t, url, apitest.Open, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"dunlin_transactionStatus","params":["0x%s"]}`, id))
 		if !strings.Contains(string(answer.Result), `"state":`+want) {

@@ -18,6 +18,7 @@ type tracker struct {
 	mu         sync.Mutex
 	young, old map[crypto.Digest]tracked
 	waiting    map[crypto.Digest][]*waiter
+	watching   map[crypto.Digest][]*watch
 
 	latencies [latencySamples]time.Duration
 	measured  int // latencies ever measured
@@ -31,6 +32,9 @@ type tracked struct {
 	ns       dag.Namespace
 	until    dag.CommitIndex // no commit past it holds the item as submitted here; 0 while unknown
 	received time.Time
+	included time.Time // in the block of round and by; zero if not by this node
+	round    dag.Round
+	by       dag.Author
 	at       Location // COMMITTED
 }
 
@@ -41,7 +45,7 @@ type waiter struct {
 }
 
 func newTracker() *tracker {
-	return &tracker{young: map[crypto.Digest]tracked{}, old: map[crypto.Digest]tracked{}, waiting: map[crypto.Digest][]*waiter{}}
+	return &tracker{young: map[crypto.Digest]tracked{}, old: map[crypto.Digest]tracked{}, waiting: map[crypto.Digest][]*waiter{}, watching: map[crypto.Digest][]*watch{}}
 }
 
 // settled reports whether the state does not change without a new submission.
@@ -83,12 +87,13 @@ func (t *tracker) receive(items []dag.Item, now time.Time) {
 			continue
 		}
 		t.put(item.ID, tracked{state: pb.State_STATE_RECEIVED, kind: item.Kind, ns: item.Namespace, until: item.ValidUntil, received: now})
+		t.notify(item.ID)
 	}
 }
 
 // outcomes notes what the sequencer answered for items; head is the newest commit. An item without
 // a valid_until of its own has been given one by then, at most the window past head.
-func (t *tracker) outcomes(items []dag.Item, outcomes []ordering.Outcome, head dag.CommitIndex) {
+func (t *tracker) outcomes(items []dag.Item, outcomes []ordering.Outcome, head dag.CommitIndex, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range items {
@@ -99,6 +104,9 @@ func (t *tracker) outcomes(items []dag.Item, outcomes []ordering.Outcome, head d
 		switch state, reason := outcomeState(outcomes[i].State); {
 		case state == pb.State_STATE_INCLUDED:
 			e.state = state
+			if outcomes[i].State == ordering.Included {
+				e.included, e.round, e.by = now, outcomes[i].Block.Round, outcomes[i].Block.Author
+			}
 			if e.until == 0 {
 				e.until = head + validityWindow
 			}
@@ -106,6 +114,7 @@ func (t *tracker) outcomes(items []dag.Item, outcomes []ordering.Outcome, head d
 			e.state, e.reason = state, reason
 		}
 		t.put(items[i].ID, e)
+		t.notify(items[i].ID)
 		if settled(e.state) {
 			t.wake(items[i].ID)
 		}
@@ -138,6 +147,7 @@ func (t *tracker) commit(c *ordering.Commit, now time.Time) {
 	defer t.mu.Unlock()
 	for i := range c.Accepted {
 		id := c.Accepted[i].ID
+		t.notify(id)
 		e, ok := t.find(id)
 		if !ok {
 			t.wake(id)
@@ -164,6 +174,7 @@ func (t *tracker) commit(c *ordering.Commit, now time.Time) {
 			continue
 		}
 		t.put(d.ID, e)
+		t.notify(d.ID)
 		t.wake(d.ID)
 	}
 }

@@ -33,7 +33,7 @@ func TestTrackerStates(t *testing.T) {
 	items := []dag.Item{item}
 	type step func(*tracker)
 	receive := step(func(tr *tracker) { tr.receive(items, time.Now()) })
-	says := func(s ordering.OutcomeState) step { return func(tr *tracker) { tr.outcomes(items, outcome(s), 10) } }
+	says := func(s ordering.OutcomeState) step { return func(tr *tracker) { tr.outcomes(items, outcome(s), 10, time.Now()) } }
 	commit := step(func(tr *tracker) { tr.commit(commitOf(3, item), time.Now()) })
 	drop := func(r ordering.DropReason) step {
 		return func(tr *tracker) {
@@ -110,7 +110,7 @@ func TestTrackerWait(t *testing.T) {
 		t.Fatal("woke before the last was committed")
 	default:
 	}
-	tr.outcomes([]dag.Item{b}, outcome(ordering.Expired), 5)
+	tr.outcomes([]dag.Item{b}, outcome(ordering.Expired), 5, time.Now())
 	select {
 	case <-w.done:
 	default:

@@ -75,3 +75,9 @@ func (n *node) silence(e *ordering.Status, peers []p2p.PeerInfo) string {
 	}
 	return reason
 }
+
+// Standing is how far the node has come. It is rollupapi.NodeInfo's method and safe for concurrent use.
+func (n *node) Standing() rollupapi.Standing {
+	e := n.loop.status.Load()
+	return rollupapi.Standing{Round: e.Round, Behind: e.BehindCommits}
+}

@@ -42,6 +42,7 @@ type Chain struct {
 	places   map[crypto.Digest]rollupapi.Location
 	byName   map[dag.Namespace][]dag.CommitIndex
 	earliest dag.CommitIndex
+	behind   dag.CommitIndex
 	pending  []dag.Item
 	submits  int
 	waits    int
@@ -322,6 +323,20 @@ func (c *Chain) Status() rollupapi.NodeStatus {
 		status.Round, status.CommitDigest = commit.Round, commit.Digest
 	}
 	return status
+}
+
+// FallBehind makes the node lack so many commits.
+func (c *Chain) FallBehind(by dag.CommitIndex) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.behind = by
+}
+
+// Standing is how far the node has come.
+func (c *Chain) Standing() rollupapi.Standing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return rollupapi.Standing{Round: dag.Round(len(c.commits)), Behind: c.behind}
 }
 
 // history is the chain's side that reads commits; its method would have the name of Chain.Commit.

@@ -79,8 +79,12 @@ type SubmitRequest struct {
 	Signatures       [][]byte               `protobuf:"bytes,5,rep,name=signatures,proto3" json:"signatures,omitempty"`                                        // ed25519 namespaces: one of 64 bytes per payload
 	Wait             Wait                   `protobuf:"varint,6,opt,name=wait,proto3,enum=dunlin.v1.Wait" json:"wait,omitempty"`
 	TimeoutMs        uint32                 `protobuf:"varint,7,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"` // for wait; 0 for the node's default. What is not reached then is answered as it stands
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Up to 64 bytes. A call of this client with the same key and content is answered as the first one was, for as
+	// long as the node remembers it; with other content it is refused with IDEMPOTENCY_CONFLICT. Calls that ended
+	// in a retryable refusal are not remembered.
+	IdempotencyKey string `protobuf:"bytes,8,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SubmitRequest) Reset() {
@@ -162,10 +166,18 @@ func (x *SubmitRequest) GetTimeoutMs() uint32 {
 	return 0
 }
 
+func (x *SubmitRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
 type SubmitResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*SubmitResult        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"` // one per payload, in their order
 	Watermarks    *Watermarks            `protobuf:"bytes,2,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	Receipt       *Receipt               `protobuf:"bytes,3,opt,name=receipt,proto3" json:"receipt,omitempty"` // unset for Wait NONE, and where nothing was taken
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,6 +222,13 @@ func (x *SubmitResponse) GetItems() []*SubmitResult {
 func (x *SubmitResponse) GetWatermarks() *Watermarks {
 	if x != nil {
 		return x.Watermarks
+	}
+	return nil
+}
+
+func (x *SubmitResponse) GetReceipt() *Receipt {
+	if x != nil {
+		return x.Receipt
 	}
 	return nil
 }
@@ -299,6 +318,7 @@ type SubmitBundleRequest struct {
 	Signature        []byte                 `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`
 	Wait             Wait                   `protobuf:"varint,6,opt,name=wait,proto3,enum=dunlin.v1.Wait" json:"wait,omitempty"`
 	TimeoutMs        uint32                 `protobuf:"varint,7,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	IdempotencyKey   string                 `protobuf:"bytes,8,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"` // as in Submit
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -382,10 +402,18 @@ func (x *SubmitBundleRequest) GetTimeoutMs() uint32 {
 	return 0
 }
 
+func (x *SubmitBundleRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
 type SubmitBundleResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        *SubmitResult          `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
 	Watermarks    *Watermarks            `protobuf:"bytes,2,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	Receipt       *Receipt               `protobuf:"bytes,3,opt,name=receipt,proto3" json:"receipt,omitempty"` // unset for Wait NONE, and where nothing was taken
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,6 +458,13 @@ func (x *SubmitBundleResponse) GetResult() *SubmitResult {
 func (x *SubmitBundleResponse) GetWatermarks() *Watermarks {
 	if x != nil {
 		return x.Watermarks
+	}
+	return nil
+}
+
+func (x *SubmitBundleResponse) GetReceipt() *Receipt {
+	if x != nil {
+		return x.Receipt
 	}
 	return nil
 }
@@ -513,12 +548,13 @@ func (x *SealedItem) GetSignature() []byte {
 }
 
 type SubmitSealedRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Items         []*SealedItem          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	Wait          Wait                   `protobuf:"varint,2,opt,name=wait,proto3,enum=dunlin.v1.Wait" json:"wait,omitempty"`
-	TimeoutMs     uint32                 `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"` // as in Submit
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Items          []*SealedItem          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	Wait           Wait                   `protobuf:"varint,2,opt,name=wait,proto3,enum=dunlin.v1.Wait" json:"wait,omitempty"`
+	TimeoutMs      uint32                 `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`               // as in Submit
+	IdempotencyKey string                 `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"` // as in Submit
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SubmitSealedRequest) Reset() {
@@ -572,10 +608,18 @@ func (x *SubmitSealedRequest) GetTimeoutMs() uint32 {
 	return 0
 }
 
+func (x *SubmitSealedRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
 type SubmitSealedResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*SubmitResult        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"` // one per item, in their order
 	Watermarks    *Watermarks            `protobuf:"bytes,2,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	Receipt       *Receipt               `protobuf:"bytes,3,opt,name=receipt,proto3" json:"receipt,omitempty"` // unset for Wait NONE, and where nothing was taken
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -620,6 +664,13 @@ func (x *SubmitSealedResponse) GetItems() []*SubmitResult {
 func (x *SubmitSealedResponse) GetWatermarks() *Watermarks {
 	if x != nil {
 		return x.Watermarks
+	}
+	return nil
+}
+
+func (x *SubmitSealedResponse) GetReceipt() *Receipt {
+	if x != nil {
+		return x.Receipt
 	}
 	return nil
 }
@@ -1099,7 +1150,7 @@ var File_dunlin_v1_ingress_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\n" +
-	"\x17dunlin/v1/ingress.proto\x12\tdunlin.v1\x1a\x15dunlin/v1/types.proto\"\xf3\x01\n" +
+	"\x17dunlin/v1/ingress.proto\x12\tdunlin.v1\x1a\x15dunlin/v1/types.proto\"\x9c\x02\n" +
 	"\rSubmitRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\x04R\tnamespace\x12\x1a\n" +
 	"\bpayloads\x18\x02 \x03(\fR\bpayloads\x12,\n" +
@@ -1110,18 +1161,20 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"signatures\x12#\n" +
 	"\x04wait\x18\x06 \x01(\x0e2\x0f.dunlin.v1.WaitR\x04wait\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\"v\n" +
+	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\x12'\n" +
+	"\x0fidempotency_key\x18\b \x01(\tR\x0eidempotencyKey\"\xa4\x01\n" +
 	"\x0eSubmitResponse\x12-\n" +
 	"\x05items\x18\x01 \x03(\v2\x17.dunlin.v1.SubmitResultR\x05items\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xa5\x01\n" +
+	"watermarks\x12,\n" +
+	"\areceipt\x18\x03 \x01(\v2\x12.dunlin.v1.ReceiptR\areceipt\"\xa5\x01\n" +
 	"\fSubmitResult\x12\x13\n" +
 	"\x05tx_id\x18\x01 \x01(\fR\x04txId\x12&\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x10.dunlin.v1.StateR\x05state\x12\x16\n" +
 	"\x06commit\x18\x03 \x01(\x04R\x06commit\x12\x14\n" +
 	"\x05index\x18\x04 \x01(\rR\x05index\x12*\n" +
-	"\x05error\x18\x05 \x01(\v2\x14.dunlin.v1.ErrorInfoR\x05error\"\x8c\x02\n" +
+	"\x05error\x18\x05 \x01(\v2\x14.dunlin.v1.ErrorInfoR\x05error\"\xb5\x02\n" +
 	"\x13SubmitBundleRequest\x12\"\n" +
 	"\x04legs\x18\x01 \x03(\v2\x0e.dunlin.v1.LegR\x04legs\x12)\n" +
 	"\x04mode\x18\x02 \x01(\x0e2\x15.dunlin.v1.BundleModeR\x04mode\x12,\n" +
@@ -1130,12 +1183,14 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\tsignature\x18\x05 \x01(\fR\tsignature\x12#\n" +
 	"\x04wait\x18\x06 \x01(\x0e2\x0f.dunlin.v1.WaitR\x04wait\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\"~\n" +
+	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\x12'\n" +
+	"\x0fidempotency_key\x18\b \x01(\tR\x0eidempotencyKey\"\xac\x01\n" +
 	"\x14SubmitBundleResponse\x12/\n" +
 	"\x06result\x18\x01 \x01(\v2\x17.dunlin.v1.SubmitResultR\x06result\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xb0\x01\n" +
+	"watermarks\x12,\n" +
+	"\areceipt\x18\x03 \x01(\v2\x12.dunlin.v1.ReceiptR\areceipt\"\xb0\x01\n" +
 	"\n" +
 	"SealedItem\x12\x1e\n" +
 	"\n" +
@@ -1146,17 +1201,19 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"ciphertext\x12,\n" +
 	"\x12valid_until_commit\x18\x03 \x01(\x04R\x10validUntilCommit\x12\x16\n" +
 	"\x06sender\x18\x04 \x01(\fR\x06sender\x12\x1c\n" +
-	"\tsignature\x18\x05 \x01(\fR\tsignature\"\x86\x01\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"\xaf\x01\n" +
 	"\x13SubmitSealedRequest\x12+\n" +
 	"\x05items\x18\x01 \x03(\v2\x15.dunlin.v1.SealedItemR\x05items\x12#\n" +
 	"\x04wait\x18\x02 \x01(\x0e2\x0f.dunlin.v1.WaitR\x04wait\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\x03 \x01(\rR\ttimeoutMs\"|\n" +
+	"timeout_ms\x18\x03 \x01(\rR\ttimeoutMs\x12'\n" +
+	"\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKey\"\xaa\x01\n" +
 	"\x14SubmitSealedResponse\x12-\n" +
 	"\x05items\x18\x01 \x03(\v2\x17.dunlin.v1.SubmitResultR\x05items\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"p\n" +
+	"watermarks\x12,\n" +
+	"\areceipt\x18\x03 \x01(\v2\x12.dunlin.v1.ReceiptR\areceipt\"p\n" +
 	"\x17GetEncryptionKeyRequest\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\x04R\x05keyId\x12\x1d\n" +
 	"\n" +
@@ -1252,42 +1309,46 @@ var file_dunlin_v1_ingress_proto_goTypes = []any{
 	(*KeyGeneration)(nil),            // 13: dunlin.v1.KeyGeneration
 	(Wait)(0),                        // 14: dunlin.v1.Wait
 	(*Watermarks)(nil),               // 15: dunlin.v1.Watermarks
-	(State)(0),                       // 16: dunlin.v1.State
-	(*ErrorInfo)(nil),                // 17: dunlin.v1.ErrorInfo
-	(*Leg)(nil),                      // 18: dunlin.v1.Leg
+	(*Receipt)(nil),                  // 16: dunlin.v1.Receipt
+	(State)(0),                       // 17: dunlin.v1.State
+	(*ErrorInfo)(nil),                // 18: dunlin.v1.ErrorInfo
+	(*Leg)(nil),                      // 19: dunlin.v1.Leg
 }
 var file_dunlin_v1_ingress_proto_depIdxs = []int32{
 	14, // 0: dunlin.v1.SubmitRequest.wait:type_name -> dunlin.v1.Wait
 	3,  // 1: dunlin.v1.SubmitResponse.items:type_name -> dunlin.v1.SubmitResult
 	15, // 2: dunlin.v1.SubmitResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	16, // 3: dunlin.v1.SubmitResult.state:type_name -> dunlin.v1.State
-	17, // 4: dunlin.v1.SubmitResult.error:type_name -> dunlin.v1.ErrorInfo
-	18, // 5: dunlin.v1.SubmitBundleRequest.legs:type_name -> dunlin.v1.Leg
-	0,  // 6: dunlin.v1.SubmitBundleRequest.mode:type_name -> dunlin.v1.BundleMode
-	14, // 7: dunlin.v1.SubmitBundleRequest.wait:type_name -> dunlin.v1.Wait
-	3,  // 8: dunlin.v1.SubmitBundleResponse.result:type_name -> dunlin.v1.SubmitResult
-	15, // 9: dunlin.v1.SubmitBundleResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	6,  // 10: dunlin.v1.SubmitSealedRequest.items:type_name -> dunlin.v1.SealedItem
-	14, // 11: dunlin.v1.SubmitSealedRequest.wait:type_name -> dunlin.v1.Wait
-	3,  // 12: dunlin.v1.SubmitSealedResponse.items:type_name -> dunlin.v1.SubmitResult
-	15, // 13: dunlin.v1.SubmitSealedResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	11, // 14: dunlin.v1.GetEncryptionKeyResponse.key:type_name -> dunlin.v1.EncryptionKey
-	13, // 15: dunlin.v1.GetEncryptionKeyResponse.generation:type_name -> dunlin.v1.KeyGeneration
-	15, // 16: dunlin.v1.GetEncryptionKeyResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	12, // 17: dunlin.v1.EncryptionKey.origins:type_name -> dunlin.v1.KeyOrigin
-	1,  // 18: dunlin.v1.Ingress.Submit:input_type -> dunlin.v1.SubmitRequest
-	4,  // 19: dunlin.v1.Ingress.SubmitBundle:input_type -> dunlin.v1.SubmitBundleRequest
-	7,  // 20: dunlin.v1.Ingress.SubmitSealed:input_type -> dunlin.v1.SubmitSealedRequest
-	9,  // 21: dunlin.v1.Ingress.GetEncryptionKey:input_type -> dunlin.v1.GetEncryptionKeyRequest
-	2,  // 22: dunlin.v1.Ingress.Submit:output_type -> dunlin.v1.SubmitResponse
-	5,  // 23: dunlin.v1.Ingress.SubmitBundle:output_type -> dunlin.v1.SubmitBundleResponse
-	8,  // 24: dunlin.v1.Ingress.SubmitSealed:output_type -> dunlin.v1.SubmitSealedResponse
-	10, // 25: dunlin.v1.Ingress.GetEncryptionKey:output_type -> dunlin.v1.GetEncryptionKeyResponse
-	22, // [22:26] is the sub-list for method output_type
-	18, // [18:22] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	16, // 3: dunlin.v1.SubmitResponse.receipt:type_name -> dunlin.v1.Receipt
+	17, // 4: dunlin.v1.SubmitResult.state:type_name -> dunlin.v1.State
+	18, // 5: dunlin.v1.SubmitResult.error:type_name -> dunlin.v1.ErrorInfo
+	19, // 6: dunlin.v1.SubmitBundleRequest.legs:type_name -> dunlin.v1.Leg
+	0,  // 7: dunlin.v1.SubmitBundleRequest.mode:type_name -> dunlin.v1.BundleMode
+	14, // 8: dunlin.v1.SubmitBundleRequest.wait:type_name -> dunlin.v1.Wait
+	3,  // 9: dunlin.v1.SubmitBundleResponse.result:type_name -> dunlin.v1.SubmitResult
+	15, // 10: dunlin.v1.SubmitBundleResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	16, // 11: dunlin.v1.SubmitBundleResponse.receipt:type_name -> dunlin.v1.Receipt
+	6,  // 12: dunlin.v1.SubmitSealedRequest.items:type_name -> dunlin.v1.SealedItem
+	14, // 13: dunlin.v1.SubmitSealedRequest.wait:type_name -> dunlin.v1.Wait
+	3,  // 14: dunlin.v1.SubmitSealedResponse.items:type_name -> dunlin.v1.SubmitResult
+	15, // 15: dunlin.v1.SubmitSealedResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	16, // 16: dunlin.v1.SubmitSealedResponse.receipt:type_name -> dunlin.v1.Receipt
+	11, // 17: dunlin.v1.GetEncryptionKeyResponse.key:type_name -> dunlin.v1.EncryptionKey
+	13, // 18: dunlin.v1.GetEncryptionKeyResponse.generation:type_name -> dunlin.v1.KeyGeneration
+	15, // 19: dunlin.v1.GetEncryptionKeyResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	12, // 20: dunlin.v1.EncryptionKey.origins:type_name -> dunlin.v1.KeyOrigin
+	1,  // 21: dunlin.v1.Ingress.Submit:input_type -> dunlin.v1.SubmitRequest
+	4,  // 22: dunlin.v1.Ingress.SubmitBundle:input_type -> dunlin.v1.SubmitBundleRequest
+	7,  // 23: dunlin.v1.Ingress.SubmitSealed:input_type -> dunlin.v1.SubmitSealedRequest
+	9,  // 24: dunlin.v1.Ingress.GetEncryptionKey:input_type -> dunlin.v1.GetEncryptionKeyRequest
+	2,  // 25: dunlin.v1.Ingress.Submit:output_type -> dunlin.v1.SubmitResponse
+	5,  // 26: dunlin.v1.Ingress.SubmitBundle:output_type -> dunlin.v1.SubmitBundleResponse
+	8,  // 27: dunlin.v1.Ingress.SubmitSealed:output_type -> dunlin.v1.SubmitSealedResponse
+	10, // 28: dunlin.v1.Ingress.GetEncryptionKey:output_type -> dunlin.v1.GetEncryptionKeyResponse
+	25, // [25:29] is the sub-list for method output_type
+	21, // [21:25] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_dunlin_v1_ingress_proto_init() }

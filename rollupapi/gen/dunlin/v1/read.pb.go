@@ -272,25 +272,28 @@ func (x *GetInfoResponse) GetSealing() *KeyGeneration {
 
 // Limits are what this node refuses to go beyond.
 type Limits struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	TransactionBytes uint32                 `protobuf:"varint,1,opt,name=transaction_bytes,json=transactionBytes,proto3" json:"transaction_bytes,omitempty"`
-	SubmitItems      uint32                 `protobuf:"varint,2,opt,name=submit_items,json=submitItems,proto3" json:"submit_items,omitempty"`               // per call with protobuf
-	SubmitItemsJson  uint32                 `protobuf:"varint,3,opt,name=submit_items_json,json=submitItemsJson,proto3" json:"submit_items_json,omitempty"` // per call with JSON
-	SubmitBytes      uint32                 `protobuf:"varint,4,opt,name=submit_bytes,json=submitBytes,proto3" json:"submit_bytes,omitempty"`               // payloads of one call together
-	BundleLegs       uint32                 `protobuf:"varint,5,opt,name=bundle_legs,json=bundleLegs,proto3" json:"bundle_legs,omitempty"`
-	BundleNamespaces uint32                 `protobuf:"varint,6,opt,name=bundle_namespaces,json=bundleNamespaces,proto3" json:"bundle_namespaces,omitempty"`
-	RangeItems       uint32                 `protobuf:"varint,7,opt,name=range_items,json=rangeItems,proto3" json:"range_items,omitempty"`
-	RangeBytes       uint32                 `protobuf:"varint,8,opt,name=range_bytes,json=rangeBytes,proto3" json:"range_bytes,omitempty"`
-	RangeCommits     uint32                 `protobuf:"varint,9,opt,name=range_commits,json=rangeCommits,proto3" json:"range_commits,omitempty"` // commits looked through by one Range
-	StreamNamespaces uint32                 `protobuf:"varint,10,opt,name=stream_namespaces,json=streamNamespaces,proto3" json:"stream_namespaces,omitempty"`
-	Streams          uint32                 `protobuf:"varint,11,opt,name=streams,proto3" json:"streams,omitempty"`                                     // at a time on this node
-	ValidityWindow   uint32                 `protobuf:"varint,12,opt,name=validity_window,json=validityWindow,proto3" json:"validity_window,omitempty"` // commits that valid_until_commit may lie ahead
-	RpcBatch         uint32                 `protobuf:"varint,13,opt,name=rpc_batch,json=rpcBatch,proto3" json:"rpc_batch,omitempty"`                   // JSON-RPC requests in one batch
-	SubmitSealed     uint32                 `protobuf:"varint,14,opt,name=submit_sealed,json=submitSealed,proto3" json:"submit_sealed,omitempty"`       // ciphertexts per call
-	CiphertextBytes  uint32                 `protobuf:"varint,15,opt,name=ciphertext_bytes,json=ciphertextBytes,proto3" json:"ciphertext_bytes,omitempty"`
-	Unrevealed       uint32                 `protobuf:"varint,16,opt,name=unrevealed,proto3" json:"unrevealed,omitempty"` // commits that may wait for their reveals before sealed items are refused with REVEALS_BEHIND
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	TransactionBytes    uint32                 `protobuf:"varint,1,opt,name=transaction_bytes,json=transactionBytes,proto3" json:"transaction_bytes,omitempty"`
+	SubmitItems         uint32                 `protobuf:"varint,2,opt,name=submit_items,json=submitItems,proto3" json:"submit_items,omitempty"`               // per call with protobuf
+	SubmitItemsJson     uint32                 `protobuf:"varint,3,opt,name=submit_items_json,json=submitItemsJson,proto3" json:"submit_items_json,omitempty"` // per call with JSON
+	SubmitBytes         uint32                 `protobuf:"varint,4,opt,name=submit_bytes,json=submitBytes,proto3" json:"submit_bytes,omitempty"`               // payloads of one call together
+	BundleLegs          uint32                 `protobuf:"varint,5,opt,name=bundle_legs,json=bundleLegs,proto3" json:"bundle_legs,omitempty"`
+	BundleNamespaces    uint32                 `protobuf:"varint,6,opt,name=bundle_namespaces,json=bundleNamespaces,proto3" json:"bundle_namespaces,omitempty"`
+	RangeItems          uint32                 `protobuf:"varint,7,opt,name=range_items,json=rangeItems,proto3" json:"range_items,omitempty"`
+	RangeBytes          uint32                 `protobuf:"varint,8,opt,name=range_bytes,json=rangeBytes,proto3" json:"range_bytes,omitempty"`
+	RangeCommits        uint32                 `protobuf:"varint,9,opt,name=range_commits,json=rangeCommits,proto3" json:"range_commits,omitempty"` // commits looked through by one Range
+	StreamNamespaces    uint32                 `protobuf:"varint,10,opt,name=stream_namespaces,json=streamNamespaces,proto3" json:"stream_namespaces,omitempty"`
+	Streams             uint32                 `protobuf:"varint,11,opt,name=streams,proto3" json:"streams,omitempty"`                                     // at a time on this node
+	ValidityWindow      uint32                 `protobuf:"varint,12,opt,name=validity_window,json=validityWindow,proto3" json:"validity_window,omitempty"` // commits that valid_until_commit may lie ahead
+	RpcBatch            uint32                 `protobuf:"varint,13,opt,name=rpc_batch,json=rpcBatch,proto3" json:"rpc_batch,omitempty"`                   // JSON-RPC requests in one batch
+	SubmitSealed        uint32                 `protobuf:"varint,14,opt,name=submit_sealed,json=submitSealed,proto3" json:"submit_sealed,omitempty"`       // ciphertexts per call
+	CiphertextBytes     uint32                 `protobuf:"varint,15,opt,name=ciphertext_bytes,json=ciphertextBytes,proto3" json:"ciphertext_bytes,omitempty"`
+	Unrevealed          uint32                 `protobuf:"varint,16,opt,name=unrevealed,proto3" json:"unrevealed,omitempty"` // commits that may wait for their reveals before sealed items are refused with REVEALS_BEHIND
+	IdempotencyKeyBytes uint32                 `protobuf:"varint,17,opt,name=idempotency_key_bytes,json=idempotencyKeyBytes,proto3" json:"idempotency_key_bytes,omitempty"`
+	WatchIds            uint32                 `protobuf:"varint,18,opt,name=watch_ids,json=watchIds,proto3" json:"watch_ids,omitempty"` // per Watch
+	Behind              uint32                 `protobuf:"varint,19,opt,name=behind,proto3" json:"behind,omitempty"`                     // commits that the node may lack before it refuses with NOT_SYNCED
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -431,6 +434,27 @@ func (x *Limits) GetCiphertextBytes() uint32 {
 func (x *Limits) GetUnrevealed() uint32 {
 	if x != nil {
 		return x.Unrevealed
+	}
+	return 0
+}
+
+func (x *Limits) GetIdempotencyKeyBytes() uint32 {
+	if x != nil {
+		return x.IdempotencyKeyBytes
+	}
+	return 0
+}
+
+func (x *Limits) GetWatchIds() uint32 {
+	if x != nil {
+		return x.WatchIds
+	}
+	return 0
+}
+
+func (x *Limits) GetBehind() uint32 {
+	if x != nil {
+		return x.Behind
 	}
 	return 0
 }
@@ -1944,7 +1968,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\n" +
 	"watermarks\x18\b \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
 	"watermarks\x122\n" +
-	"\asealing\x18\t \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\"\xd9\x04\n" +
+	"\asealing\x18\t \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\"\xc2\x05\n" +
 	"\x06Limits\x12+\n" +
 	"\x11transaction_bytes\x18\x01 \x01(\rR\x10transactionBytes\x12!\n" +
 	"\fsubmit_items\x18\x02 \x01(\rR\vsubmitItems\x12*\n" +
@@ -1967,7 +1991,10 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x10ciphertext_bytes\x18\x0f \x01(\rR\x0fciphertextBytes\x12\x1e\n" +
 	"\n" +
 	"unrevealed\x18\x10 \x01(\rR\n" +
-	"unrevealed\"\x10\n" +
+	"unrevealed\x122\n" +
+	"\x15idempotency_key_bytes\x18\x11 \x01(\rR\x13idempotencyKeyBytes\x12\x1b\n" +
+	"\twatch_ids\x18\x12 \x01(\rR\bwatchIds\x12\x16\n" +
+	"\x06behind\x18\x13 \x01(\rR\x06behind\"\x10\n" +
 	"\x0eGetNodeRequest\"s\n" +
 	"\x0fGetNodeResponse\x12)\n" +
 	"\x04node\x18\x01 \x01(\v2\x15.dunlin.v1.NodeStatusR\x04node\x125\n" +

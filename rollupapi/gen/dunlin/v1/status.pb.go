@@ -77,7 +77,8 @@ type GetResponse struct {
 	Namespace     uint64                 `protobuf:"varint,6,opt,name=namespace,proto3" json:"namespace,omitempty"` // of a bundle: its first leg's; of a sealed item: the first that it names
 	Error         *ErrorInfo             `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`          // REJECTED, EXPIRED and REVEAL_FAILED: why
 	Watermarks    *Watermarks            `protobuf:"bytes,8,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
-	Reveal        *RevealProgress        `protobuf:"bytes,9,opt,name=reveal,proto3" json:"reveal,omitempty"` // sealed and COMMITTED: what its opening waits for
+	Reveal        *RevealProgress        `protobuf:"bytes,9,opt,name=reveal,proto3" json:"reveal,omitempty"`    // sealed and COMMITTED: what its opening waits for
+	History       []*StateChange         `protobuf:"bytes,10,rep,name=history,proto3" json:"history,omitempty"` // the states that this node saw it in, oldest first; the last one is state
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -175,6 +176,219 @@ func (x *GetResponse) GetReveal() *RevealProgress {
 	return nil
 }
 
+func (x *GetResponse) GetHistory() []*StateChange {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+// StateChange is one state that an item came to. What the node does not know is 0 or empty.
+type StateChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         State                  `protobuf:"varint,1,opt,name=state,proto3,enum=dunlin.v1.State" json:"state,omitempty"`
+	Round         uint64                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`                 // INCLUDED: of the block; COMMITTED: of the commit
+	Commit        uint64                 `protobuf:"varint,3,opt,name=commit,proto3" json:"commit,omitempty"`               // COMMITTED and later: where; EXPIRED: the first that may not hold it
+	Index         uint32                 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`                 // COMMITTED and later
+	UnixMs        uint64                 `protobuf:"varint,5,opt,name=unix_ms,json=unixMs,proto3" json:"unix_ms,omitempty"` // RECEIVED and INCLUDED: by this node's clock; COMMITTED: the commit's time
+	By            string                 `protobuf:"bytes,6,opt,name=by,proto3" json:"by,omitempty"`                        // RECEIVED: the node's name; INCLUDED and COMMITTED: the letter of the block's author
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`                // REJECTED, EXPIRED, REVEAL_FAILED
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateChange) Reset() {
+	*x = StateChange{}
+	mi := &file_dunlin_v1_status_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateChange) ProtoMessage() {}
+
+func (x *StateChange) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_status_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateChange.ProtoReflect.Descriptor instead.
+func (*StateChange) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_status_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StateChange) GetState() State {
+	if x != nil {
+		return x.State
+	}
+	return State_STATE_UNSPECIFIED
+}
+
+func (x *StateChange) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *StateChange) GetCommit() uint64 {
+	if x != nil {
+		return x.Commit
+	}
+	return 0
+}
+
+func (x *StateChange) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *StateChange) GetUnixMs() uint64 {
+	if x != nil {
+		return x.UnixMs
+	}
+	return 0
+}
+
+func (x *StateChange) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *StateChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type WatchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           [][]byte               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`                                     // 32 bytes each
+	HeartbeatMs   uint32                 `protobuf:"varint,2,opt,name=heartbeat_ms,json=heartbeatMs,proto3" json:"heartbeat_ms,omitempty"` // an empty message comes when nothing else came for so long; 0 for the default
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_dunlin_v1_status_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_status_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_status_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *WatchRequest) GetIds() [][]byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetHeartbeatMs() uint32 {
+	if x != nil {
+		return x.HeartbeatMs
+	}
+	return 0
+}
+
+// WatchResponse is the state of one id, or a sign of life.
+type WatchResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *GetResponse           `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"` // unset in a sign of life
+	Open          uint32                 `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`    // ids that have not come to their end; the stream ends after 0
+	Watermarks    *Watermarks            `protobuf:"bytes,3,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_dunlin_v1_status_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_status_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_status_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchResponse) GetStatus() *GetResponse {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetOpen() uint32 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetWatermarks() *Watermarks {
+	if x != nil {
+		return x.Watermarks
+	}
+	return nil
+}
+
 // RevealProgress is how many shares of a commit are there. A commit is opened by shares, never given up by
 // time.
 type RevealProgress struct {
@@ -189,7 +403,7 @@ type RevealProgress struct {
 
 func (x *RevealProgress) Reset() {
 	*x = RevealProgress{}
-	mi := &file_dunlin_v1_status_proto_msgTypes[2]
+	mi := &file_dunlin_v1_status_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -201,7 +415,7 @@ func (x *RevealProgress) String() string {
 func (*RevealProgress) ProtoMessage() {}
 
 func (x *RevealProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_status_proto_msgTypes[2]
+	mi := &file_dunlin_v1_status_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -214,7 +428,7 @@ func (x *RevealProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevealProgress.ProtoReflect.Descriptor instead.
 func (*RevealProgress) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_status_proto_rawDescGZIP(), []int{2}
+	return file_dunlin_v1_status_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RevealProgress) GetText() string {
@@ -252,7 +466,7 @@ const file_dunlin_v1_status_proto_rawDesc = "" +
 	"\x16dunlin/v1/status.proto\x12\tdunlin.v1\x1a\x15dunlin/v1/types.proto\"\x1c\n" +
 	"\n" +
 	"GetRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\fR\x02id\"\xcc\x02\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\"\xfe\x02\n" +
 	"\vGetResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12#\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x0f.dunlin.v1.KindR\x04kind\x12&\n" +
@@ -264,14 +478,34 @@ const file_dunlin_v1_status_proto_rawDesc = "" +
 	"\n" +
 	"watermarks\x18\b \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
 	"watermarks\x121\n" +
-	"\x06reveal\x18\t \x01(\v2\x19.dunlin.v1.RevealProgressR\x06reveal\"n\n" +
+	"\x06reveal\x18\t \x01(\v2\x19.dunlin.v1.RevealProgressR\x06reveal\x120\n" +
+	"\ahistory\x18\n" +
+	" \x03(\v2\x16.dunlin.v1.StateChangeR\ahistory\"\xba\x01\n" +
+	"\vStateChange\x12&\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x10.dunlin.v1.StateR\x05state\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x16\n" +
+	"\x06commit\x18\x03 \x01(\x04R\x06commit\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\rR\x05index\x12\x17\n" +
+	"\aunix_ms\x18\x05 \x01(\x04R\x06unixMs\x12\x0e\n" +
+	"\x02by\x18\x06 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"C\n" +
+	"\fWatchRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\fR\x03ids\x12!\n" +
+	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\"\x8a\x01\n" +
+	"\rWatchResponse\x12.\n" +
+	"\x06status\x18\x01 \x01(\v2\x16.dunlin.v1.GetResponseR\x06status\x12\x12\n" +
+	"\x04open\x18\x02 \x01(\rR\x04open\x125\n" +
+	"\n" +
+	"watermarks\x18\x03 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
+	"watermarks\"n\n" +
 	"\x0eRevealProgress\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
 	"\x06shares\x18\x02 \x01(\rR\x06shares\x12\x16\n" +
 	"\x06needed\x18\x03 \x01(\rR\x06needed\x12\x18\n" +
-	"\amissing\x18\x04 \x03(\tR\amissing2C\n" +
+	"\amissing\x18\x04 \x03(\tR\amissing2\x81\x01\n" +
 	"\x06Status\x129\n" +
-	"\x03Get\x12\x15.dunlin.v1.GetRequest\x1a\x16.dunlin.v1.GetResponse\"\x03\x90\x02\x01BCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
+	"\x03Get\x12\x15.dunlin.v1.GetRequest\x1a\x16.dunlin.v1.GetResponse\"\x03\x90\x02\x01\x12<\n" +
+	"\x05Watch\x12\x17.dunlin.v1.WatchRequest\x1a\x18.dunlin.v1.WatchResponse0\x01BCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
 
 var (
 	file_dunlin_v1_status_proto_rawDescOnce sync.Once
@@ -285,29 +519,38 @@ func file_dunlin_v1_status_proto_rawDescGZIP() []byte {
 	return file_dunlin_v1_status_proto_rawDescData
 }
 
-var file_dunlin_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_dunlin_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_dunlin_v1_status_proto_goTypes = []any{
 	(*GetRequest)(nil),     // 0: dunlin.v1.GetRequest
 	(*GetResponse)(nil),    // 1: dunlin.v1.GetResponse
-	(*RevealProgress)(nil), // 2: dunlin.v1.RevealProgress
-	(Kind)(0),              // 3: dunlin.v1.Kind
-	(State)(0),             // 4: dunlin.v1.State
-	(*ErrorInfo)(nil),      // 5: dunlin.v1.ErrorInfo
-	(*Watermarks)(nil),     // 6: dunlin.v1.Watermarks
+	(*StateChange)(nil),    // 2: dunlin.v1.StateChange
+	(*WatchRequest)(nil),   // 3: dunlin.v1.WatchRequest
+	(*WatchResponse)(nil),  // 4: dunlin.v1.WatchResponse
+	(*RevealProgress)(nil), // 5: dunlin.v1.RevealProgress
+	(Kind)(0),              // 6: dunlin.v1.Kind
+	(State)(0),             // 7: dunlin.v1.State
+	(*ErrorInfo)(nil),      // 8: dunlin.v1.ErrorInfo
+	(*Watermarks)(nil),     // 9: dunlin.v1.Watermarks
 }
 var file_dunlin_v1_status_proto_depIdxs = []int32{
-	3, // 0: dunlin.v1.GetResponse.kind:type_name -> dunlin.v1.Kind
-	4, // 1: dunlin.v1.GetResponse.state:type_name -> dunlin.v1.State
-	5, // 2: dunlin.v1.GetResponse.error:type_name -> dunlin.v1.ErrorInfo
-	6, // 3: dunlin.v1.GetResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	2, // 4: dunlin.v1.GetResponse.reveal:type_name -> dunlin.v1.RevealProgress
-	0, // 5: dunlin.v1.Status.Get:input_type -> dunlin.v1.GetRequest
-	1, // 6: dunlin.v1.Status.Get:output_type -> dunlin.v1.GetResponse
-	6, // [6:7] is the sub-list for method output_type
-	5, // [5:6] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6,  // 0: dunlin.v1.GetResponse.kind:type_name -> dunlin.v1.Kind
+	7,  // 1: dunlin.v1.GetResponse.state:type_name -> dunlin.v1.State
+	8,  // 2: dunlin.v1.GetResponse.error:type_name -> dunlin.v1.ErrorInfo
+	9,  // 3: dunlin.v1.GetResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	5,  // 4: dunlin.v1.GetResponse.reveal:type_name -> dunlin.v1.RevealProgress
+	2,  // 5: dunlin.v1.GetResponse.history:type_name -> dunlin.v1.StateChange
+	7,  // 6: dunlin.v1.StateChange.state:type_name -> dunlin.v1.State
+	1,  // 7: dunlin.v1.WatchResponse.status:type_name -> dunlin.v1.GetResponse
+	9,  // 8: dunlin.v1.WatchResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	0,  // 9: dunlin.v1.Status.Get:input_type -> dunlin.v1.GetRequest
+	3,  // 10: dunlin.v1.Status.Watch:input_type -> dunlin.v1.WatchRequest
+	1,  // 11: dunlin.v1.Status.Get:output_type -> dunlin.v1.GetResponse
+	4,  // 12: dunlin.v1.Status.Watch:output_type -> dunlin.v1.WatchResponse
+	11, // [11:13] is the sub-list for method output_type
+	9,  // [9:11] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_dunlin_v1_status_proto_init() }
@@ -322,7 +565,7 @@ func file_dunlin_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dunlin_v1_status_proto_rawDesc), len(file_dunlin_v1_status_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -104,6 +104,7 @@ const (
 	Wait_WAIT_INCLUDED    Wait = 2
 	Wait_WAIT_COMMITTED   Wait = 3
 	Wait_WAIT_REVEALED    Wait = 4 // what is not sealed has come that far when it is committed
+	Wait_WAIT_RECEIVED    Wait = 6 // the node has taken it and signs a receipt; NONE is the same without one
 )
 
 // Enum value maps for Wait.
@@ -114,6 +115,7 @@ var (
 		2: "WAIT_INCLUDED",
 		3: "WAIT_COMMITTED",
 		4: "WAIT_REVEALED",
+		6: "WAIT_RECEIVED",
 	}
 	Wait_value = map[string]int32{
 		"WAIT_UNSPECIFIED": 0,
@@ -121,6 +123,7 @@ var (
 		"WAIT_INCLUDED":    2,
 		"WAIT_COMMITTED":   3,
 		"WAIT_REVEALED":    4,
+		"WAIT_RECEIVED":    6,
 	}
 )
 
@@ -351,6 +354,7 @@ type ErrorInfo struct {
 	RetryAfterMs  uint32                 `protobuf:"varint,4,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"` // when to try again at the earliest; 0 if not retryable
 	Limit         uint64                 `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`                                     // the limit that was passed, in the unit that message names; 0 if none was
 	Field         string                 `protobuf:"bytes,6,opt,name=field,proto3" json:"field,omitempty"`                                      // the field of the request at fault; empty if none is
+	Cursor        string                 `protobuf:"bytes,7,opt,name=cursor,proto3" json:"cursor,omitempty"`                                    // PUSHED_BACK: where to go on; empty otherwise
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -427,6 +431,91 @@ func (x *ErrorInfo) GetField() string {
 	return ""
 }
 
+func (x *ErrorInfo) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// Receipt is a node's signed word that it has taken what a call submitted. Whoever holds it and the ids can
+// show it to anybody; package rollupapi/receipt checks it and documents what is signed.
+type Receipt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NodeId        []byte                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`           // the node's ed25519 key, 32 bytes
+	IdsRoot       []byte                 `protobuf:"bytes,2,opt,name=ids_root,json=idsRoot,proto3" json:"ids_root,omitempty"`        // Merkle root over the ids of the call that were not refused, in their order, 32 bytes
+	Ids           uint32                 `protobuf:"varint,3,opt,name=ids,proto3" json:"ids,omitempty"`                              // how many
+	SeenRound     uint64                 `protobuf:"varint,4,opt,name=seen_round,json=seenRound,proto3" json:"seen_round,omitempty"` // how far the node's DAG had come
+	Signature     []byte                 `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`                   // 64 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Receipt) Reset() {
+	*x = Receipt{}
+	mi := &file_dunlin_v1_types_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Receipt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Receipt) ProtoMessage() {}
+
+func (x *Receipt) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_types_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
+func (*Receipt) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_types_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Receipt) GetNodeId() []byte {
+	if x != nil {
+		return x.NodeId
+	}
+	return nil
+}
+
+func (x *Receipt) GetIdsRoot() []byte {
+	if x != nil {
+		return x.IdsRoot
+	}
+	return nil
+}
+
+func (x *Receipt) GetIds() uint32 {
+	if x != nil {
+		return x.Ids
+	}
+	return 0
+}
+
+func (x *Receipt) GetSeenRound() uint64 {
+	if x != nil {
+		return x.SeenRound
+	}
+	return 0
+}
+
+func (x *Receipt) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 // BlockRef names one block of the DAG.
 type BlockRef struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -439,7 +528,7 @@ type BlockRef struct {
 
 func (x *BlockRef) Reset() {
 	*x = BlockRef{}
-	mi := &file_dunlin_v1_types_proto_msgTypes[2]
+	mi := &file_dunlin_v1_types_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +540,7 @@ func (x *BlockRef) String() string {
 func (*BlockRef) ProtoMessage() {}
 
 func (x *BlockRef) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_types_proto_msgTypes[2]
+	mi := &file_dunlin_v1_types_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +553,7 @@ func (x *BlockRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockRef.ProtoReflect.Descriptor instead.
 func (*BlockRef) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_types_proto_rawDescGZIP(), []int{2}
+	return file_dunlin_v1_types_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *BlockRef) GetRound() uint64 {
@@ -499,7 +588,7 @@ type Leg struct {
 
 func (x *Leg) Reset() {
 	*x = Leg{}
-	mi := &file_dunlin_v1_types_proto_msgTypes[3]
+	mi := &file_dunlin_v1_types_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +600,7 @@ func (x *Leg) String() string {
 func (*Leg) ProtoMessage() {}
 
 func (x *Leg) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_types_proto_msgTypes[3]
+	mi := &file_dunlin_v1_types_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +613,7 @@ func (x *Leg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leg.ProtoReflect.Descriptor instead.
 func (*Leg) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_types_proto_rawDescGZIP(), []int{3}
+	return file_dunlin_v1_types_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Leg) GetNamespace() uint64 {
@@ -552,14 +641,22 @@ const file_dunlin_v1_types_proto_rawDesc = "" +
 	"\brevealed\x18\x02 \x01(\x04R\brevealed\x12\x1c\n" +
 	"\tcertified\x18\x03 \x01(\x04R\tcertified\x12\x18\n" +
 	"\asettled\x18\x04 \x01(\x04R\asettled\x12\x14\n" +
-	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\"\xad\x01\n" +
+	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\"\xc5\x01\n" +
 	"\tErrorInfo\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
 	"\tretryable\x18\x03 \x01(\bR\tretryable\x12$\n" +
 	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\x12\x14\n" +
 	"\x05limit\x18\x05 \x01(\x04R\x05limit\x12\x14\n" +
-	"\x05field\x18\x06 \x01(\tR\x05field\"P\n" +
+	"\x05field\x18\x06 \x01(\tR\x05field\x12\x16\n" +
+	"\x06cursor\x18\a \x01(\tR\x06cursor\"\x8c\x01\n" +
+	"\aReceipt\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x19\n" +
+	"\bids_root\x18\x02 \x01(\fR\aidsRoot\x12\x10\n" +
+	"\x03ids\x18\x03 \x01(\rR\x03ids\x12\x1d\n" +
+	"\n" +
+	"seen_round\x18\x04 \x01(\x04R\tseenRound\x12\x1c\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"P\n" +
 	"\bBlockRef\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\rR\x06author\x12\x16\n" +
@@ -577,13 +674,14 @@ const file_dunlin_v1_types_proto_rawDesc = "" +
 	"\x0fSTATE_DUPLICATE\x10\x06\x12\x12\n" +
 	"\x0eSTATE_REJECTED\x10\a\x12\x12\n" +
 	"\x0eSTATE_REVEALED\x10\b\x12\x17\n" +
-	"\x13STATE_REVEAL_FAILED\x10\t*e\n" +
+	"\x13STATE_REVEAL_FAILED\x10\t*x\n" +
 	"\x04Wait\x12\x14\n" +
 	"\x10WAIT_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tWAIT_NONE\x10\x01\x12\x11\n" +
 	"\rWAIT_INCLUDED\x10\x02\x12\x12\n" +
 	"\x0eWAIT_COMMITTED\x10\x03\x12\x11\n" +
-	"\rWAIT_REVEALED\x10\x04*T\n" +
+	"\rWAIT_REVEALED\x10\x04\x12\x11\n" +
+	"\rWAIT_RECEIVED\x10\x06*T\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10KIND_TRANSACTION\x10\x01\x12\x0f\n" +
@@ -610,7 +708,7 @@ func file_dunlin_v1_types_proto_rawDescGZIP() []byte {
 }
 
 var file_dunlin_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_dunlin_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_dunlin_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_dunlin_v1_types_proto_goTypes = []any{
 	(State)(0),         // 0: dunlin.v1.State
 	(Wait)(0),          // 1: dunlin.v1.Wait
@@ -618,8 +716,9 @@ var file_dunlin_v1_types_proto_goTypes = []any{
 	(Verdict)(0),       // 3: dunlin.v1.Verdict
 	(*Watermarks)(nil), // 4: dunlin.v1.Watermarks
 	(*ErrorInfo)(nil),  // 5: dunlin.v1.ErrorInfo
-	(*BlockRef)(nil),   // 6: dunlin.v1.BlockRef
-	(*Leg)(nil),        // 7: dunlin.v1.Leg
+	(*Receipt)(nil),    // 6: dunlin.v1.Receipt
+	(*BlockRef)(nil),   // 7: dunlin.v1.BlockRef
+	(*Leg)(nil),        // 8: dunlin.v1.Leg
 }
 var file_dunlin_v1_types_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -640,7 +739,7 @@ func file_dunlin_v1_types_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dunlin_v1_types_proto_rawDesc), len(file_dunlin_v1_types_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

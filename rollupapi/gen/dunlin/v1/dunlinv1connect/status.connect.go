@@ -37,12 +37,17 @@ const (
 const (
 	// StatusGetProcedure is the fully-qualified name of the Status's Get RPC.
 	StatusGetProcedure = "/dunlin.v1.Status/Get"
+	// StatusWatchProcedure is the fully-qualified name of the Status's Watch RPC.
+	StatusWatchProcedure = "/dunlin.v1.Status/Watch"
 )
 
 // StatusClient is a client for the dunlin.v1.Status service.
 type StatusClient interface {
 	// Get says what this node knows of one id. An id that it never saw is UNKNOWN, not an error.
 	Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error)
+	// Watch says what this node knows of some ids now and whenever it changes, until each has come to its end
+	// or the client leaves.
+	Watch(context.Context, *v1.WatchRequest) (*connect.ServerStreamForClient[v1.WatchResponse], error)
 }
 
 // NewStatusClient constructs a client for the dunlin.v1.Status service. By default, it uses the
@@ -63,12 +68,19 @@ func NewStatusClient(httpClient connect.HTTPClient, baseURL string, opts ...conn
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		watch: connect.NewClient[v1.WatchRequest, v1.WatchResponse](
+			httpClient,
+			baseURL+StatusWatchProcedure,
+			connect.WithSchema(statusMethods.ByName("Watch")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // statusClient implements StatusClient.
 type statusClient struct {
-	get *connect.Client[v1.GetRequest, v1.GetResponse]
+	get   *connect.Client[v1.GetRequest, v1.GetResponse]
+	watch *connect.Client[v1.WatchRequest, v1.WatchResponse]
 }
 
 // Get calls dunlin.v1.Status.Get.
@@ -80,10 +92,18 @@ func (c *statusClient) Get(ctx context.Context, req *v1.GetRequest) (*v1.GetResp
 	return nil, err
 }
 
+// Watch calls dunlin.v1.Status.Watch.
+func (c *statusClient) Watch(ctx context.Context, req *v1.WatchRequest) (*connect.ServerStreamForClient[v1.WatchResponse], error) {
+	return c.watch.CallServerStream(ctx, connect.NewRequest(req))
+}
+
 // StatusHandler is an implementation of the dunlin.v1.Status service.
 type StatusHandler interface {
 	// Get says what this node knows of one id. An id that it never saw is UNKNOWN, not an error.
 	Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error)
+	// Watch says what this node knows of some ids now and whenever it changes, until each has come to its end
+	// or the client leaves.
+	Watch(context.Context, *v1.WatchRequest, *connect.ServerStream[v1.WatchResponse]) error
 }
 
 // NewStatusHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -100,10 +120,18 @@ func NewStatusHandler(svc StatusHandler, opts ...connect.HandlerOption) (string,
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	statusWatchHandler := connect.NewServerStreamHandlerSimple(
+		StatusWatchProcedure,
+		svc.Watch,
+		connect.WithSchema(statusMethods.ByName("Watch")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/dunlin.v1.Status/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case StatusGetProcedure:
 			statusGetHandler.ServeHTTP(w, r)
+		case StatusWatchProcedure:
+			statusWatchHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -115,4 +143,8 @@ type UnimplementedStatusHandler struct{}
 
 func (UnimplementedStatusHandler) Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Status.Get is not implemented"))
+}
+
+func (UnimplementedStatusHandler) Watch(context.Context, *v1.WatchRequest, *connect.ServerStream[v1.WatchResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Status.Watch is not implemented"))
 }
