@@ -33,7 +33,9 @@ func TestTrackerStates(t *testing.T) {
 	items := []dag.Item{item}
 	type step func(*tracker)
 	receive := step(func(tr *tracker) { tr.receive(items, time.Now()) })
-	says := func(s ordering.OutcomeState) step { return func(tr *tracker) { tr.outcomes(items, outcome(s), 10, time.Now()) } }
+	says := func(s ordering.OutcomeState) step {
+		return func(tr *tracker) { tr.outcomes(items, outcome(s), 10, time.Now()) }
+	}
 	commit := step(func(tr *tracker) { tr.commit(commitOf(3, item), time.Now()) })
 	drop := func(r ordering.DropReason) step {
 		return func(tr *tracker) {
