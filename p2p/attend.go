@@ -28,12 +28,14 @@ var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(io.Discard,
 // standing it ends when the peer is gone.
 func (n *Network) attend(r *remote) {
 	pause, tries := n.limits.RedialMin, 0
+	r.seekAt = time.Now().Add(n.limits.LookupMin)
 	for r.ctx.Err() == nil {
 		began := time.Now()
 		s, err := n.openPush(r)
 		if err == nil {
 			pause, tries = n.limits.RedialMin, 0
 			n.converse(r, s)
+			r.seekAt, r.seekPause = time.Now().Add(n.limits.LookupMin), 0
 			// A peer that only ends each stream is no reason to hurry; after a connection is
 			// superseded there is a token in wake.
 			if n.isConnected(r.id) && time.Since(began) >= n.limits.RedialMin {
@@ -49,6 +51,7 @@ func (n *Network) attend(r *remote) {
 		}
 		if err != nil {
 			n.log.Debug("peer_unreachable", "peer", r.name, "error", err)
+			n.seek(r)
 		}
 		select {
 		case <-r.ctx.Done():
@@ -111,10 +114,12 @@ func (n *Network) openPush(r *remote) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, n.limits.DialTimeout)
 	defer cancel()
 	if !n.isConnected(r.id) {
-		info, known := n.addrs[r.id]
-		if !known {
+		info := n.whereabouts(r)
+		if len(info.Addrs) == 0 {
 			return nil, errors.New("not connected and no address known")
 		}
+		// What was heard of the peer meanwhile is left out: many false addresses would keep the true one waiting.
+		n.host.Peerstore().ClearAddrs(r.id)
 		if s, ok := n.host.Network().(*swarm.Swarm); ok {
 			s.Backoff().Clear(r.id) // the pauses between attempts are this package's
 		}

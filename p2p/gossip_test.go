@@ -44,7 +44,7 @@ func TestObserver(t *testing.T) {
 	c := committee(t, 4)
 	nodes := cluster(t, c, admit)
 	observer := start(t, c, 10, knows(nodes[:2]...)) // knows two of four
-	far := start(t, c, 11, knows(observer))          // knows no validator
+	far := start(t, c, 11, knows(observer))          // knows no validator, and may find some
 	for _, n := range nodes[:2] {
 		observer.waitConnected(t, n)
 		n.waitConnected(t, observer)
@@ -54,7 +54,7 @@ func TestObserver(t *testing.T) {
 	}
 	far.waitConnected(t, observer)
 	for _, n := range nodes[:2] {
-		eventually(t, "subscription known", func() bool { return n.gossip.listeners.Load() == 1 })
+		eventually(t, "subscription known", func() bool { return n.gossip.listeners.Load() > 0 })
 	}
 	salt := uint64(0)
 	for i, n := range nodes[:2] {
@@ -69,7 +69,7 @@ func TestObserver(t *testing.T) {
 			})
 		}
 	}
-	if nodes[2].gossip.listeners.Load() != 0 || nodes[0].Stats().GossipBlocks != 0 {
+	if nodes[0].Stats().GossipBlocks != 0 {
 		t.Error("a validator takes part in the gossip of blocks")
 	}
 	// The observer can fetch, and validators can fetch from it.

@@ -6,22 +6,20 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// newHost starts libp2p with the two transports and none of the services that a node with a known
-// address does not need: no relay, hole punching, NAT detection or address discovery. It does not
-// listen yet, so that nobody connects before the protocols have their handlers.
-func newHost(cfg *Config, g *gate) (host.Host, error) {
+// newHost starts libp2p with the two transports and the services of the node's role. It does not listen
+// yet, so that nobody connects before the protocols have their handlers.
+func newHost(n *Network) (host.Host, error) {
+	cfg := &n.cfg
 	private, err := privateKey(cfg.Identity)
 	if err != nil {
 		return nil, err
@@ -30,27 +28,30 @@ func newHost(cfg *Config, g *gate) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := libp2p.New(
+	connections, err := newConnections(cfg)
+	if err != nil {
+		return nil, err
+	}
+	options := append(roleOptions(n),
 		libp2p.Identity(private),
 		libp2p.UserAgent("dunlin"),
 		libp2p.NoListenAddrs,
-		// Two nodes that dial each other from the ports that they listen on would open one TCP
-		// connection with two dialling ends.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.ResourceManager(resources),
-		libp2p.ConnectionGater(g),
-		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
+		libp2p.ConnectionGater(n.gate),
+		libp2p.ConnectionManager(connections),
 		libp2p.SwarmOpts(swarm.WithDialRanker(rankDials)),
 		libp2p.WithDialTimeout(cfg.Limits.DialTimeout),
 		libp2p.UDPBlackHoleSuccessCounter(nil),
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
-		libp2p.ForceReachabilityPublic(),
-		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.Ping(false),
 		libp2p.DisableMetrics(),
 	)
+	if len(cfg.Announce) > 0 {
+		options = append(options, libp2p.AddrsFactory(func([]ma.Multiaddr) []ma.Multiaddr { return cfg.Announce }))
+	}
+	h, err := libp2p.New(options...)
 	if err != nil {
 		return nil, fmt.Errorf("start libp2p host: %w", err)
 	}

@@ -62,6 +62,7 @@ func privateKey(k *crypto.IdentityKey) (libcrypto.PrivKey, error) {
 // names are the protocols and topics of one network.
 type names struct {
 	push, fetch, offer, echo protocol.ID
+	find                     protocol.ID // prefix of the DHT
 	blocks, transactions     string
 }
 
@@ -72,6 +73,7 @@ func namesOf(network crypto.Digest) names {
 		fetch:        protocol.ID(prefix + "/fetch/1"),
 		offer:        protocol.ID(prefix + "/offer/1"),
 		echo:         protocol.ID(prefix + "/echo/1"),
+		find:         protocol.ID(prefix),
 		blocks:       prefix + "/blocks/1",
 		transactions: prefix + "/transactions/1",
 	}

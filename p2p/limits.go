@@ -79,6 +79,14 @@ const (
 	faultMemory = 10 * time.Minute
 	// maxFetchTime is how many Limits.FetchTimeout a fetch may take in all while it makes progress.
 	maxFetchTime = 6
+	// lookupRate is how many requests of the DHT one peer may send per second, and lookupBurst how many
+	// at once: a look-up asks everybody a few times.
+	lookupRate  = 5
+	lookupBurst = 50
+	// lookupsPerPeer is how many streams of them one peer may have.
+	lookupsPerPeer = 2
+	// maxLookupBytes bounds a request of the DHT; one for a peer takes some 50 bytes.
+	maxLookupBytes = 4 << 10
 	// strangerTries is how often a stranger may refuse the push stream before it is disconnected.
 	strangerTries = 3
 )
@@ -99,6 +107,10 @@ type Limits struct {
 	WatchEvery   time.Duration // between looks whether a peer is silent; six in a row close it; default 1 s
 	Penalty      time.Duration // first time that a peer at fault is barred, doubling; default 1 s
 	PenaltyMax   time.Duration // longest time that a peer at fault is barred; default 1 minute
+	LookupMin    time.Duration // how long a peer is dialled before it is looked up in the DHT; doubles after each time; default 2 s
+	LookupMax    time.Duration // longest pause between look-ups; default 1 minute
+	Mesh         int           // other observers that an observer wants to be connected to; default 8
+	MingleEvery  time.Duration // between looks whether there are as many; default 15 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -125,5 +137,9 @@ func (l Limits) withDefaults() Limits {
 	orTime(&l.WatchEvery, time.Second)
 	orTime(&l.Penalty, time.Second)
 	orTime(&l.PenaltyMax, time.Minute)
+	orTime(&l.LookupMin, 2*time.Second)
+	orTime(&l.LookupMax, time.Minute)
+	orInt(&l.Mesh, 8)
+	orTime(&l.MingleEvery, 15*time.Second)
 	return l
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,13 @@ type Config struct {
 	Identity  *crypto.IdentityKey
 	Committee *dag.Committee
 	Listen    []ma.Multiaddr
-	// Peers are where other nodes listen. They are dialled for as long as the Network lives.
-	Peers  []peer.AddrInfo
+	// Peers are where other nodes listen. They are dialled for as long as the Network lives, also those
+	// outside the committee: whoever is connected to one finds the others through it.
+	Peers []peer.AddrInfo
+	// Announce are the addresses that others are told; empty for those that the node listens on.
+	Announce []ma.Multiaddr
+	// Relay says whether observers behind NATs meet through this one.
+	Relay  Relay
 	Blocks BlockSource
 	// AdmitTransaction is a cheap check of a gossiped transaction or bundle, safe for concurrent
 	// use. An error is held against the sender unless it wraps ErrNotNow. Nil on nodes that take
@@ -50,6 +56,17 @@ type Config struct {
 	Logger           *slog.Logger // nil for none
 	Limits           Limits
 }
+
+// Relay says whether a node lets others meet through it.
+type Relay uint8
+
+const (
+	// NoRelay is what most nodes are.
+	NoRelay Relay = iota
+	// RelayForOthers is an observer that everybody can reach and that introduces others to each other. Its
+	// resources are bounded; no blocks go through it.
+	RelayForOthers
+)
 
 // ErrNotNow as the cause of an AdmitTransaction error means that the transaction is not wanted
 // though its sender did no wrong: the pool is full, it is here already, or it is a little late.
@@ -75,6 +92,7 @@ type Network struct {
 	gate   *gate
 	table  *table
 	gossip *gossip
+	finder *finder
 
 	ctx          context.Context
 	cancel       context.CancelFunc
@@ -110,7 +128,9 @@ func New(cfg Config) (*Network, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
-	_, n.member = cfg.Committee.AuthorOf(n.own)
+	if _, n.member = cfg.Committee.AuthorOf(n.own); n.member && cfg.Relay == RelayForOthers {
+		return nil, errors.New("start network: a validator is no relay for others")
+	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.table = newTable(n.ctx, cfg.Committee, cfg.Limits)
 	if err := n.start(); err != nil {
@@ -125,10 +145,13 @@ func (n *Network) start() error {
 	if err != nil {
 		return err
 	}
-	if n.host, err = newHost(&n.cfg, n.gate); err != nil {
+	if n.host, err = newHost(n); err != nil {
 		return err
 	}
 	if n.gossip, err = newGossip(n); err != nil {
+		return err
+	}
+	if n.finder, err = newFinder(n); err != nil {
 		return err
 	}
 	n.host.SetStreamHandler(n.names.push, n.handlePush)
@@ -144,7 +167,11 @@ func (n *Network) start() error {
 		}
 	}
 	for _, r := range remotes {
+		n.host.ConnManager().Protect(r.id, "standing")
 		n.spawn(func() { n.attend(r) })
+	}
+	if !n.member {
+		n.spawn(n.mingle)
 	}
 	n.log.Info("network_listening", "peer", n.host.ID(), "addrs", n.Addrs())
 	return nil
@@ -199,10 +226,15 @@ func (n *Network) Close() {
 	n.closed = true
 	n.mu.Unlock()
 	n.cancel()
+	var err error
+	if n.finder != nil {
+		err = n.finder.close()
+	}
 	if n.host != nil {
-		if err := n.host.Close(); err != nil {
-			n.log.Warn("network_close", "error", err)
-		}
+		err = errors.Join(err, n.host.Close())
+	}
+	if err != nil {
+		n.log.Warn("network_close", "error", err)
 	}
 	n.work.Wait()
 	close(n.events)
@@ -230,7 +262,10 @@ func (n *Network) Addrs() []ma.Multiaddr {
 	if err != nil { // the interfaces cannot be listed
 		return n.host.Network().ListenAddresses()
 	}
-	return addrs
+	return slices.DeleteFunc(addrs, func(a ma.Multiaddr) bool { // the relay transport's, which is no address
+		_, err := a.ValueForProtocol(ma.P_CIRCUIT)
+		return err == nil
+	})
 }
 
 // Events delivers what happens, in the order in which it happened per peer. Nothing of a peer

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
@@ -34,6 +35,12 @@ type remote struct {
 	fetching chan struct{} // a token per fetch that it is asked
 	echoing  chan struct{} // a token per sign of life that it is being given
 	offering chan struct{} // a token per offer of its that is being read
+	lookups  *bucket       // requests of the DHT that it sends
+
+	lookingUp chan struct{}                  // a token per stream of them
+	hints     atomic.Pointer[[]ma.Multiaddr] // where the DHT says that it listens
+	seekAt    time.Time                      // when it may be looked for again; only attend uses it
+	seekPause time.Duration                  // and how long it was left alone before
 
 	offeredItems, offeredBytes *bucket // what it offers
 
@@ -171,6 +178,7 @@ func (t *table) add(id peer.ID) (r *remote, fresh bool) {
 	r.serving = make(chan struct{}, servedPerPeer)
 	r.echoing = make(chan struct{}, echoesPerPeer)
 	r.offering = make(chan struct{}, offersPerPeer)
+	r.lookingUp, r.lookups = make(chan struct{}, lookupsPerPeer), newBucket(lookupRate, lookupBurst)
 	r.offeredItems, r.offeredBytes = newBucket(offerItemRate, offerItemRate), newBucket(offerByteRate, offerByteRate)
 	r.ctx, r.cancel = context.WithCancel(t.ctx)
 	t.byID[id], t.byNumber[r.number] = r, r

@@ -31,6 +31,7 @@ type Stats struct {
 	Dead                          uint64 // connections closed because the peer gave no sign of life
 	Superseded                    uint64 // connections closed because another one replaced them
 	StrangersRefused              uint64 // connections closed because there was no room for the peer
+	Lookups, Found                uint64 // of peers in the DHT, and those that gave addresses
 }
 
 type counters struct {
@@ -38,6 +39,7 @@ type counters struct {
 	fetchesSent, fetchesFailed, fetchesServed, fetchesRefused, fetchedBlocks                atomic.Uint64
 	gossipBlocks, gossipTransactions, gossipRejected, gossipDropped                         atomic.Uint64
 	superseded, strangersRefused, offersSent, offersTaken, offersRefused, dead              atomic.Uint64
+	lookups, found                                                                          atomic.Uint64
 }
 
 // Stats is a snapshot of the counters. Safe for concurrent use.
@@ -52,6 +54,7 @@ func (n *Network) Stats() Stats {
 		GossipRejected: c.gossipRejected.Load(), GossipDropped: c.gossipDropped.Load(),
 		OffersSent: c.offersSent.Load(), OffersTaken: c.offersTaken.Load(), OffersRefused: c.offersRefused.Load(),
 		Dead: c.dead.Load(), Superseded: c.superseded.Load(), StrangersRefused: c.strangersRefused.Load(),
+		Lookups: c.lookups.Load(), Found: c.found.Load(),
 	}
 }
 

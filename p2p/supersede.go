@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -13,6 +14,9 @@ type notifiee struct{ n *Network }
 
 // Connected implements network.Notifiee.
 func (e *notifiee) Connected(_ network.Network, c network.Conn) {
+	if c.Stat().Limited {
+		return // through a relay, for as long as it takes to find a direct way
+	}
 	e.n.spawn(func() {
 		e.n.supersede(c.RemotePeer())
 		e.n.meet(c.RemotePeer())
@@ -34,7 +38,7 @@ func (e *notifiee) ListenClose(network.Network, ma.Multiaddr) {}
 
 // supersede closes all connections to a peer but the one that wins.
 func (n *Network) supersede(id peer.ID) {
-	conns := n.host.Network().ConnsToPeer(id)
+	conns := slices.DeleteFunc(n.host.Network().ConnsToPeer(id), func(c network.Conn) bool { return c.Stat().Limited })
 	for _, c := range losers(n.host.ID(), id, conns) {
 		n.count.superseded.Add(1)
 		// An error means that the connection was dead already, which is as good.
