@@ -19,6 +19,7 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/devnet"
 	"github.com/dunlin-network/dunlin/internal/node"
+	"github.com/dunlin-network/dunlin/p2p"
 )
 
 // maxPublicBytes bounds a file with the public part of a key; it takes about 700 bytes.
@@ -26,6 +27,7 @@ const maxPublicBytes = 64 << 10
 
 func newInit() *cobra.Command {
 	var home, name, genesis string
+	var bootstrap []string
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make the home of a node, or a genesis, or a whole network",
@@ -35,7 +37,10 @@ A new network of several operators takes three steps:
   1. each operator:  dunlin init --home DIR --name NAME > NAME.json
   2. one of them:    dunlin init genesis --chain CHAIN NAME.json ... > genesis.json
   3. each operator:  dunlin init --home DIR --genesis genesis.json
-                     and then writes the others' addresses into DIR/config.toml
+                     --bootstrap ADDRESS
+where ADDRESS is that of one of them, or of any node that is always there: the others are found through
+it. The last step prints a node's own address. Where it listens stands in DIR/config.toml, at first on
+this machine only.
 
 Without --genesis the public part of the new key is printed as JSON. The key never leaves the home.`,
 		Args: cobra.NoArgs,
@@ -44,12 +49,21 @@ Without --genesis the public part of the new key is printed as JSON. The key nev
 			if err != nil {
 				return err
 			}
-			return initHome(c.OutOrStdout(), dir, name, genesis)
+			config := node.DefaultConfig()
+			config.P2P.Bootstrap = bootstrap
+			if err := config.Check(); err != nil {
+				return usage(c, "%w", err)
+			}
+			if err := initHome(c.OutOrStdout(), dir, name, genesis); err != nil || len(bootstrap) == 0 {
+				return err
+			}
+			return node.SetBootstrap(dir, bootstrap)
 		},
 	}
 	homeFlag(c, &home)
 	c.Flags().StringVar(&name, "name", "node", "name of the node: a-z, 0-9 and -")
 	c.Flags().StringVar(&genesis, "genesis", "", "genesis file of the network to join")
+	c.Flags().StringSliceVar(&bootstrap, "bootstrap", nil, "address of a node through which the others are found; may be given many times")
 	c.AddCommand(newInitGenesis(), newInitNetwork())
 	return c
 }
@@ -83,8 +97,15 @@ func initHome(out io.Writer, dir, name, genesisFile string) error {
 			role = fmt.Sprintf("validator %s (%s)", dag.Author(i), v.Name)
 		}
 	}
-	_, err = fmt.Fprintf(out, "%s is the home of %s of network %q (%s)\nnext: write the validators' addresses into %s, then type\n  dunlin run --home %s\n",
-		dir, role, genesis.Chain, genesis.Network(), filepath.Join(dir, node.ConfigFile), dir)
+	id, err := p2p.PeerID(keys.Identity.Public())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, `%s is the home of %s of network %q (%s)
+for the bootstrap of others: /ip4/ADDRESS/tcp/PORT/p2p/%s
+next: look at p2p.listen and p2p.bootstrap in %s, then type
+  dunlin run --home %s
+`, dir, role, genesis.Chain, genesis.Network(), id, filepath.Join(dir, node.ConfigFile), dir)
 	return err
 }
 

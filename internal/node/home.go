@@ -52,7 +52,10 @@ type Home struct {
 	Genesis *dag.Genesis
 	Keys    *crypto.Keys
 	Listen  []multiaddr.Multiaddr // Config.P2P.Listen
-	Peers   []peer.AddrInfo       // Config.P2P.Peers without this node, in the order of the genesis
+	// Announce is Config.P2P.Announce.
+	Announce []multiaddr.Multiaddr
+	// Peers is Config.P2P.Peers without this node, in the order of the genesis, and Config.P2P.Bootstrap.
+	Peers []peer.AddrInfo
 }
 
 // DataDir is where the node's store lives.
@@ -85,6 +88,10 @@ func LoadHome(dir string) (*Home, error) {
 	if a, ok := h.Author(); ok && h.Genesis.Validators[a].Name != h.Config.Name {
 		return nil, homeError(fmt.Sprintf("set name = %q in %s", h.Genesis.Validators[a].Name, filepath.Join(dir, ConfigFile)),
 			"load home: this validator is %q in the genesis and %q in the config", h.Genesis.Validators[a].Name, h.Config.Name)
+	}
+	if _, validator := h.Author(); validator && h.Config.P2P.Relay {
+		return nil, homeError("set relay = false in "+filepath.Join(dir, ConfigFile)+"; run an observer as the relay",
+			"load home: p2p.relay: a validator is no relay for others")
 	}
 	if err := h.parseAddresses(); err != nil {
 		return nil, homeError("edit "+filepath.Join(dir, ConfigFile), "load home: %w", err)
@@ -140,6 +147,9 @@ func (h *Home) parseAddresses() error {
 	if h.Listen, err = parseAddresses("p2p.listen", h.Config.P2P.Listen); err != nil {
 		return err
 	}
+	if h.Announce, err = parseAddresses("p2p.announce", h.Config.P2P.Announce); err != nil {
+		return err
+	}
 	known := make(map[string]bool, len(h.Genesis.Validators))
 	for i := range h.Genesis.Validators {
 		v := &h.Genesis.Validators[i]
@@ -157,6 +167,24 @@ func (h *Home) parseAddresses() error {
 	for name := range h.Config.P2P.Peers {
 		if !known[name] {
 			return fmt.Errorf("p2p.peers.%s: the genesis has no validator of that name", name)
+		}
+	}
+	return h.addBootstrap()
+}
+
+// addBootstrap adds the nodes through which the others are found, but not this one.
+func (h *Home) addBootstrap() error {
+	infos, err := h.Config.P2P.bootstrap()
+	if err != nil {
+		return err
+	}
+	self, err := p2p.PeerID(h.Keys.Identity.Public())
+	if err != nil {
+		return err
+	}
+	for _, info := range infos {
+		if info.ID != self {
+			h.Peers = append(h.Peers, info)
 		}
 	}
 	return nil

@@ -2,16 +2,21 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/dunlin-network/dunlin/p2p"
 )
 
 // Config is a node's config.toml. DefaultConfig names every field's default; a file may leave out
@@ -29,6 +34,12 @@ type Config struct {
 type P2PConfig struct {
 	// Listen are multiaddrs of local interfaces, TCP or QUIC.
 	Listen []string `toml:"listen"`
+	// Bootstrap are multiaddrs, each with /p2p/ID, of nodes through which the others are found.
+	Bootstrap []string `toml:"bootstrap"`
+	// Announce are the multiaddrs that others are told; empty for those that the node listens on.
+	Announce []string `toml:"announce"`
+	// Relay says whether observers behind NATs meet through this one. Validators are none.
+	Relay bool `toml:"relay"`
 	// Peers maps a validator's name in the genesis to the multiaddrs where it is dialled.
 	Peers map[string][]string `toml:"peers"`
 }
@@ -68,6 +79,7 @@ const (
 	maxConfigBytes                 = 1 << 20     // a config file of 256 peers takes some 50 KiB
 	maxPeerAddresses               = 8           // per peer; a node has few ways in
 	maxListenAddresses             = 16          // interfaces times transports
+	maxBootstrap                   = 16          // addresses; they are dialled for ever
 	maxNameLength                  = 32          // shown in every status line
 )
 
@@ -75,8 +87,11 @@ const (
 // loopback interface and knows no peers.
 func DefaultConfig() Config {
 	return Config{
-		Name:   "node",
-		P2P:    P2PConfig{Listen: []string{"/ip4/127.0.0.1/tcp/4001", "/ip4/127.0.0.1/udp/4001/quic-v1"}},
+		Name: "node",
+		P2P: P2PConfig{
+			Listen:    []string{"/ip4/127.0.0.1/tcp/4001", "/ip4/127.0.0.1/udp/4001/quic-v1"},
+			Bootstrap: []string{}, Announce: []string{},
+		},
 		API:    APIConfig{Listen: "127.0.0.1:8080"},
 		Store:  StoreConfig{Retention: archive},
 		Log:    LogConfig{Level: "info", Format: "text"},
@@ -127,6 +142,12 @@ func (c *Config) Check() error {
 		return fmt.Errorf("p2p.listen: %d addresses, want 1 to %d", n, maxListenAddresses)
 	}
 	if _, err := parseAddresses("p2p.listen", c.P2P.Listen); err != nil {
+		return err
+	}
+	if _, err := parseAddresses("p2p.announce", c.P2P.Announce); err != nil || len(c.P2P.Announce) > maxListenAddresses {
+		return cmp.Or(err, fmt.Errorf("p2p.announce: %d addresses, limit %d", len(c.P2P.Announce), maxListenAddresses))
+	}
+	if _, err := c.P2P.bootstrap(); err != nil {
 		return err
 	}
 	for name := range c.P2P.Peers {
@@ -196,6 +217,30 @@ func parseAddresses(key string, texts []string) ([]multiaddr.Multiaddr, error) {
 	return out, nil
 }
 
+// bootstrap is Bootstrap as libp2p takes it, one entry per node.
+func (c *P2PConfig) bootstrap() ([]peer.AddrInfo, error) {
+	const key = "p2p.bootstrap"
+	if len(c.Bootstrap) > maxBootstrap {
+		return nil, fmt.Errorf("%s: %d addresses, limit %d", key, len(c.Bootstrap), maxBootstrap)
+	}
+	addresses, err := parseAddresses(key, c.Bootstrap)
+	if err != nil {
+		return nil, err
+	}
+	for _, address := range addresses {
+		transport, id := peer.SplitAddr(address)
+		if _, err := p2p.IdentityOf(id); err != nil || transport == nil {
+			return nil, fmt.Errorf("%s: %s does not end in the id of a node, as in /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo...", key, address)
+		}
+	}
+	infos, err := peer.AddrInfosFromP2pAddrs(addresses...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	slices.SortFunc(infos, func(a, b peer.AddrInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return infos, nil
+}
+
 // isPlain reports whether text is printable ASCII without spaces.
 func isPlain(text string) bool {
 	for _, c := range []byte(text) {
@@ -229,8 +274,26 @@ listen = [
 {{- end}}
 ]
 
+# Where this node finds the others: addresses of one or more nodes of the network that are always there,
+# validators or not, each ending in the node's id: /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo...
+bootstrap = [
+{{- range .P2P.Bootstrap}}
+  {{printf "%q" .}},
+{{- end}}
+]
+# Where others are told to reach this node, if that is not where it listens: behind a port that is passed on.
+announce = [
+{{- range .P2P.Announce}}
+  {{printf "%q" .}},
+{{- end}}
+]
+# Let observers behind NATs meet through this node. For an observer that everybody can reach; validators
+# are no relays.
+relay = {{.P2P.Relay}}
+
 [p2p.peers]
-# Where to dial the validators, by their names in the genesis.
+# Where to dial the validators, by their names in the genesis. Who is not listed, or has moved, is found
+# through the others; what is listed is always tried as well.
 # alice = ["/ip4/192.0.2.1/tcp/4001"]
 {{- range $name, $addresses := .P2P.Peers}}
 {{printf "%q" $name}} = [{{range $i, $a := $addresses}}{{if $i}}, {{end}}{{printf "%q" $a}}{{end}}]

@@ -126,6 +126,9 @@ func TestLoadHomeErrors(t *testing.T) {
 		{"other name", edit(`name = "a"`, `name = "x"`), `"a" in the genesis and "x" in the config`, `set name = "a"`},
 		{"bad name", edit(`name = "a"`, `name = "A B"`), "name", "edit"},
 		{"no listen address", edit(`"/ip4/127.0.0.1/tcp/4001",`, `"localhost:4001",`), "p2p.listen", "edit"},
+		{"bootstrap without an id", edit("bootstrap = [", `bootstrap = ["/ip4/192.0.2.1/tcp/4001",`), "does not end in the id", "edit"},
+		{"announced nonsense", edit("announce = [", `announce = ["here",`), "p2p.announce", "edit"},
+		{"a validator as a relay", edit("relay = false", "relay = true"), "p2p.relay", "run an observer"},
 		{"bad api address", edit(`"127.0.0.1:8080"`, `"8080"`), "api.listen", "edit"},
 		{"bad level", edit(`level = "info"`, `level = "loud"`), "log.level", "edit"},
 		{"bad format", edit(`format = "text"`, `format = "xml"`), "log.format", "edit"},
@@ -191,6 +194,8 @@ func TestConfigSurvivesItsText(t *testing.T) {
 		want.Name = rapid.StringMatching(`[a-z0-9][a-z0-9-]{0,31}`).Draw(t, "name")
 		want.API.Listen = rapid.SampledFrom([]string{":80", "[::1]:0", "0.0.0.0:65535"}).Draw(t, "api")
 		want.Limits.PoolMiB = rapid.IntRange(minPoolMiB, maxPoolMiB).Draw(t, "pool")
+		want.P2P.Relay = rapid.Bool().Draw(t, "relay")
+		want.P2P.Announce = rapid.SliceOfN(rapid.SampledFrom([]string{"/ip4/192.0.2.1/tcp/1", "/dns4/n.example/udp/2/quic-v1"}), 0, 2).Draw(t, "announce")
 		want.P2P.Peers = rapid.MapOf(
 			rapid.StringMatching(`[a-z0-9][a-z0-9-]{0,7}`),
 			rapid.SliceOfN(rapid.SampledFrom([]string{"/ip4/192.0.2.1/tcp/1", "/dns4/n.example/udp/2/quic-v1"}), 1, 3),

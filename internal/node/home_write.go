@@ -58,6 +58,38 @@ func WriteHome(dir string, config Config, genesis *dag.Genesis, keys *crypto.Key
 	return WriteGenesis(dir, genesis)
 }
 
+// SetBootstrap writes into a home's config.toml through which nodes the others are found. Blocks on disk.
+func SetBootstrap(dir string, addresses []string) error {
+	config, err := loadConfig(dir)
+	if err != nil {
+		return err
+	}
+	config.P2P.Bootstrap = addresses
+	if err := config.Check(); err != nil {
+		return homeError("copy the address from what dunlin init printed there", "set bootstrap: %w", err)
+	}
+	text, err := config.Encode()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, ConfigFile)
+	next := path + ".new"
+	if err := errors.Join(removeIfThere(next), writeNew(next, text, 0o644)); err != nil {
+		return err
+	}
+	if err := errors.Join(os.Rename(next, path), syncDirectory(dir)); err != nil {
+		return homeError("look at "+path, "set bootstrap: %w", err)
+	}
+	return nil
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 func writeConfig(dir string, config Config) error {
 	text, err := config.Encode()
 	if err != nil {

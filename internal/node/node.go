@@ -112,8 +112,12 @@ func open(home *Home, o Options) (*node, error) {
 
 // join starts networking.
 func (n *node) join() (*p2p.Network, error) {
+	relay := p2p.NoRelay
+	if n.home.Config.P2P.Relay {
+		relay = p2p.RelayForOthers
+	}
 	network, err := p2p.New(p2p.Config{
-		Identity: n.home.Keys.Identity, Committee: n.committee, Listen: n.home.Listen, Peers: n.home.Peers,
+		Identity: n.home.Keys.Identity, Committee: n.committee, Listen: n.home.Listen, Peers: n.home.Peers, Announce: n.home.Announce, Relay: relay,
 		Blocks: blockSource{n.store}, AdmitTransaction: n.admitGossip, Logger: n.log,
 		Limits: p2p.Limits{Strangers: n.home.Config.Limits.Observers},
 	})
