@@ -29,11 +29,22 @@ type History interface {
 	Heads() Heads
 	// Commit reads one commit with its Bodies; false if it is not there (not yet, or pruned).
 	Commit(index dag.CommitIndex) (*ordering.Commit, bool, error)
+	// Record is Commit for who needs no Bodies, which may be missing.
+	Record(index dag.CommitIndex) (*ordering.Commit, bool, error)
 	// Lookup finds where an id was committed; false if it was not, as far as this node knows.
 	Lookup(id crypto.Digest) (Location, bool, error)
 	// LookupRecent is Lookup over a stretch of recent history that is longer than the window of
 	// duplicates; it must be cheap for ids that are not there, since every submission asks.
 	LookupRecent(id crypto.Digest) (Location, bool, error)
+}
+
+// DAG reads the blocks under the order, committed or not. It must be safe for concurrent use.
+type DAG interface {
+	// Round gives the encodings of a round's blocks that this node has, by author, as many as maxBytes allow but
+	// at least one if there is one.
+	Round(round dag.Round, maxBytes int) ([][]byte, error)
+	// Block gives the encoding of one block, and whether this node has it.
+	Block(ref dag.Ref) ([]byte, bool, error)
 }
 
 // Watcher tells what followers of the order wait for. It must be safe for concurrent use.

@@ -1,40 +1,27 @@
 package rollupapi
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"math"
 	"strconv"
 	"strings"
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/proof"
 )
 
-// position is a place between two items of the order: after item index of a commit.
+// position is a place between two items of the order: after item index of a commit. With the hash that a cursor
+// holds there; zero where none was given.
 type position struct {
 	commit dag.CommitIndex
 	index  uint32
+	hash   crypto.Digest
 }
 
 // endOfCommit as an index stands behind all items of a commit and its header.
-const endOfCommit = math.MaxUint32
+const endOfCommit = proof.EndOfCommit
 
-func after(commit dag.CommitIndex) position { return position{commit, endOfCommit} }
-
-// A cursor is a position as text: base64url without padding of
-//
-//	version 1 | first 8 bytes of the network id | scope 1 | namespace 8 | commit 8 | index 4
-//
-// integers big-endian. All nodes of a network write the same cursor for the same position.
-const (
-	cursorVersion = 1
-	cursorBytes   = 1 + networkPrefix + 1 + 8 + 8 + 4
-	networkPrefix = 8
-
-	scopeAll       = 0 // several namespaces or all; namespace is 0
-	scopeNamespace = 1
-)
+func after(commit dag.CommitIndex) position { return position{commit: commit, index: endOfCommit} }
 
 // The words that are taken in place of a cursor.
 const (
@@ -43,73 +30,57 @@ const (
 	cursorCommit  = "commit:" // behind the commit whose number follows
 )
 
+// cursorKind says what the hash of a cursor is.
+type cursorKind uint8
+
+const (
+	cursorWord  cursorKind = iota // none: a word was given
+	cursorOne                     // of one namespace's chain
+	cursorWhole                   // of the commit
+)
+
 // encodeCursor writes the cursor of a position for readers of a scope.
 func encodeCursor(network crypto.Digest, s scope, at position) string {
-	var raw [cursorBytes]byte
-	b := append(raw[:0], cursorVersion)
-	b = append(b, network[:networkPrefix]...)
-	mark, ns := s.mark()
-	b = append(b, mark)
-	b = binary.BigEndian.AppendUint64(b, uint64(ns))
-	b = binary.BigEndian.AppendUint64(b, uint64(at.commit))
-	b = binary.BigEndian.AppendUint32(b, at.index)
-	var text [(cursorBytes*8 + 5) / 6]byte
-	base64.RawURLEncoding.Encode(text[:], b)
-	return string(text[:])
+	c := proof.Cursor{Network: [proof.NetworkPrefix]byte(network[:]), Commit: at.commit, Index: at.index, Hash: at.hash}
+	if len(s) == 1 {
+		c.Scope, c.Namespace = proof.One, s[0]
+	}
+	return c.String()
 }
 
-// parseCursor reads a cursor or one of the words. A cursor of several namespaces or all may be
-// used for any; one of a single namespace only for that one. Errors are Refusals.
-func parseCursor(network crypto.Digest, s scope, text string, head dag.CommitIndex) (position, error) {
+// parseCursor reads a cursor or one of the words. A cursor of several namespaces or all may be used for any; one of a
+// single namespace only for that one. Errors are Refusals.
+func parseCursor(network crypto.Digest, s scope, text string, head dag.CommitIndex) (position, cursorKind, error) {
 	switch {
 	case text == cursorGenesis:
-		return after(0), nil
+		return after(0), cursorWord, nil
 	case text == cursorTip:
-		return after(head), nil
+		return after(head), cursorWord, nil
 	case strings.HasPrefix(text, cursorCommit):
 		n, err := strconv.ParseUint(text[len(cursorCommit):], 10, 64)
 		if err != nil || n > math.MaxInt64 {
-			return position{}, malformedCursor("%q needs a commit's number behind the colon", clip(text))
+			return position{}, 0, malformedCursor("%q needs a commit's number behind the colon", clip(text))
 		}
-		return after(dag.CommitIndex(n)), nil
+		return after(dag.CommitIndex(n)), cursorWord, nil
 	case len(text) > maxCursorBytes:
-		return position{}, malformedCursor("cursor of %d characters", len(text))
+		return position{}, 0, malformedCursor("cursor of %d characters", len(text))
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) == 0 || strings.ContainsAny(text, "\r\n") { // the decoder skips line ends
-		return position{}, malformedCursor("%q is neither genesis, tip, commit:N nor a cursor", clip(text))
+	c, err := proof.ParseCursor(text)
+	if err != nil {
+		return position{}, 0, malformedCursor("neither genesis, tip, commit:N nor a cursor: %s", clip(err.Error()))
 	}
-	if raw[0] != cursorVersion {
-		return position{}, malformedCursor("cursor of version %d, this node reads %d", raw[0], cursorVersion)
+	at := position{c.Commit, c.Index, c.Hash}
+	switch {
+	case c.Network != [proof.NetworkPrefix]byte(network[:]):
+		r := refuse(ReasonCursorForeign, "the cursor is of network %x..., this is %x...", c.Network, network[:proof.NetworkPrefix])
+		return position{}, 0, r.at("cursor")
+	case c.Scope == proof.All:
+		return at, cursorWhole, nil
+	case len(s) != 1 || s[0] != c.Namespace:
+		r := refuse(ReasonCursorScope, "the cursor is of namespace %d alone: use it for that one, or start from commit:N", c.Namespace)
+		return position{}, 0, r.at("cursor")
 	}
-	if len(raw) != cursorBytes {
-		return position{}, malformedCursor("cursor of %d bytes, want %d", len(raw), cursorBytes)
-	}
-	return decodeCursor(network, s, raw[1:])
-}
-
-// decodeCursor reads what follows the version.
-func decodeCursor(network crypto.Digest, s scope, raw []byte) (position, error) {
-	if string(raw[:networkPrefix]) != string(network[:networkPrefix]) {
-		r := refuse(ReasonCursorForeign, "the cursor is of network %x..., this is %x...", raw[:networkPrefix], network[:networkPrefix])
-		return position{}, r.at("cursor")
-	}
-	raw = raw[networkPrefix:]
-	mark, ns := raw[0], dag.Namespace(binary.BigEndian.Uint64(raw[1:]))
-	if mark > scopeNamespace || (mark == scopeAll && ns != 0) {
-		return position{}, malformedCursor("cursor of an unknown scope")
-	}
-	if mark == scopeNamespace {
-		if wantMark, want := s.mark(); wantMark != scopeNamespace || want != ns {
-			r := refuse(ReasonCursorScope, "the cursor is of namespace %d alone: use it for that one, or start from commit:N", ns)
-			return position{}, r.at("cursor")
-		}
-	}
-	at := position{commit: dag.CommitIndex(binary.BigEndian.Uint64(raw[9:])), index: binary.BigEndian.Uint32(raw[17:])}
-	if at.commit > math.MaxInt64 || (at.commit == 0 && at.index != endOfCommit) {
-		return position{}, malformedCursor("cursor at item %d of commit %d", at.index, at.commit)
-	}
-	return at, nil
+	return at, cursorOne, nil
 }
 
 func malformedCursor(format string, args ...any) *Refusal {

@@ -31,6 +31,10 @@ const (
 	// maxOriginBytes bounds the blocks that one answer shows a key's origin with; later ones are left out.
 	// Blocks with deals are among the first of a network, and small.
 	maxOriginBytes = 8 << 20
+	// maxProofCommits is of how many commits one call proves what a namespace got.
+	maxProofCommits = 64
+	// maxRoundBytes bounds the blocks that are looked at for one round; of most committees they all fit.
+	maxRoundBytes = 16 << 20
 	// maxNamespaces is how many namespaces one stream or range may name; more ask for all.
 	maxNamespaces = 64
 	// defaultStreams is how many streams a node serves at a time unless its config says otherwise;
@@ -51,7 +55,7 @@ const (
 	// are always on their way.
 	maxBehind = 50
 	// maxCursorBytes is the longest text that can be a cursor.
-	maxCursorBytes = 64
+	maxCursorBytes = 128
 )
 
 // Bounds on what the server holds at a time.

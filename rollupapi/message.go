@@ -11,7 +11,7 @@ import (
 func (s *Server) item(c *ordering.Commit, p placed, sc scope) *pb.Item {
 	m := &pb.Item{
 		Commit: uint64(c.Index), Index: p.index, TxId: p.item.ID[:], Namespace: uint64(p.item.Namespace), Kind: pb.Kind(p.item.Kind),
-		ValidUntilCommit: uint64(p.item.ValidUntil), Cursor: encodeCursor(s.network, sc, position{c.Index, p.index}),
+		ValidUntilCommit: uint64(p.item.ValidUntil), Cursor: encodeCursor(s.network, sc, p.behind(c.Index)),
 	}
 	switch p.item.Kind {
 	case dag.KindTransaction:

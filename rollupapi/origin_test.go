@@ -46,7 +46,7 @@ func TestOriginBound(t *testing.T) {
 	for i := range items {
 		items[i] = c.OpenItem(t, apitest.Open, strings.Repeat("x", 128<<10-i))
 	}
-	body := c.Block(t, dag.Block{Items: items, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: origins[0].Deal}}})
+	body := c.Signed(t, dag.Block{Items: items, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: origins[0].Deal}}})
 	many := manyDeals{Sealing: config.Sealing}
 	fit := rollupapi.MaxOriginBytes / len(body.Bytes())
 	for range fit + 3 {

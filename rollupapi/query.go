@@ -277,14 +277,16 @@ func (s *Server) fillRange(rd *reader, r *pb.RangeRequest) (*pb.RangeResponse, e
 			return nil, err
 		}
 		if commit == nil {
-			answer.NextCursor = s.cursor(rd)
-			return answer, nil
+			return s.endRange(rd, r, answer)
 		}
+		begun, whole := rd.at, len(answer.Items)
 		for _, p := range items {
 			room -= len(p.item.Raw)
 			if len(answer.Items) == most || opened == maxRangeOpened || (room < 0 && len(answer.Items) > 0) {
-				answer.NextCursor, answer.More = s.cursor(rd), true
-				return answer, nil
+				if answer.More = true; r.GetWithProofs() && whole > 0 {
+					rd.at, answer.Items = begun, answer.Items[:whole]
+				}
+				return s.endRange(rd, r, answer)
 			}
 			if p.outcome != nil {
 				if err := s.open(&p, Location{commit.Index, p.index}); err != nil {
@@ -292,13 +294,33 @@ func (s *Server) fillRange(rd *reader, r *pb.RangeRequest) (*pb.RangeResponse, e
 				}
 				opened++
 			}
-			rd.at = position{commit.Index, p.index}
+			rd.at = p.behind(commit.Index)
 			answer.Items = append(answer.Items, s.item(commit, p, rd.scope))
 		}
-		rd.at = after(commit.Index)
+		rd.pass(commit, items)
+		if r.GetWithProofs() && len(rd.scope) > 0 {
+			shown, err := s.proveCommit(commit, rd.scope)
+			if err != nil {
+				return nil, err
+			}
+			answer.Proofs = append(answer.Proofs, shown)
+		}
 	}
-	answer.NextCursor, answer.More = s.cursor(rd), rd.at.commit < rd.head(s.backend.History.Heads())
-	return answer, nil
+	answer.More = rd.at.commit < rd.head(s.backend.History.Heads())
+	return s.endRange(rd, r, answer)
+}
+
+// endRange ends an answer where the reader stands.
+func (s *Server) endRange(rd *reader, r *pb.RangeRequest, answer *pb.RangeResponse) (*pb.RangeResponse, error) {
+	answer.NextCursor = s.cursor(rd)
+	if !r.GetWithProofs() || len(rd.scope) == 0 {
+		return answer, nil
+	}
+	last, err := s.provePosition(rd.at, rd.scope)
+	if err == nil && last != nil {
+		answer.Proofs = append(answer.Proofs, last)
+	}
+	return answer, err
 }
 
 func (s *Server) cursor(r *reader) string { return encodeCursor(s.network, r.scope, r.at) }

@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/ordering/reveal"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/proof"
 )
 
 // scope is the namespaces that a reader asked for, ascending and without repetition; none means all.
@@ -21,14 +23,6 @@ func newScope(namespaces []dag.Namespace) (scope, error) {
 	s := slices.Clone(namespaces)
 	slices.Sort(s)
 	return scope(slices.Compact(s)), nil
-}
-
-// mark is the scope as it stands in a cursor.
-func (s scope) mark() (byte, dag.Namespace) {
-	if len(s) == 1 {
-		return scopeNamespace, s[0]
-	}
-	return scopeAll, 0
 }
 
 // holds reports whether the scope covers an item.
@@ -44,6 +38,7 @@ func (s scope) holds(item *dag.Item) bool {
 
 // reader walks over the order from a position. It is used by one goroutine.
 type reader struct {
+	server  *Server
 	history History
 	watcher Watcher
 	reveals Reveals // nil for a reader that takes commits before they are revealed
@@ -58,6 +53,7 @@ type reader struct {
 // is there, and its legs once Server.open was called.
 type placed struct {
 	index   uint32
+	hash    crypto.Digest // for the cursor behind it
 	item    *dag.Item
 	outcome *reveal.Outcome
 	legs    []dag.Leg
@@ -86,10 +82,7 @@ func (r *reader) next() (*ordering.Commit, []placed, error) {
 		return nil, nil, err
 	}
 	if index == 0 {
-		if r.at.commit < head {
-			r.at = after(head)
-		}
-		return nil, nil, nil
+		return nil, nil, r.skip(head)
 	}
 	commit, ok, err := r.history.Commit(index)
 	if err != nil {
@@ -99,7 +92,60 @@ func (r *reader) next() (*ordering.Commit, []placed, error) {
 		return nil, nil, reachableOr(r.history.Heads(), r.at, index)
 	}
 	items, err := r.items(commit)
+	r.trace(commit, items)
 	return commit, items, err
+}
+
+// skip goes behind a commit up to which there is nothing for the scope.
+func (r *reader) skip(to dag.CommitIndex) error {
+	if r.at.commit >= to {
+		return nil
+	}
+	hash := r.at.hash
+	if len(r.scope) != 1 {
+		var err error
+		if hash, err = r.server.commitDigest(to); err != nil {
+			return err
+		}
+	}
+	r.at = position{to, endOfCommit, hash}
+	return nil
+}
+
+// trace fills in the hashes behind the items of a commit, which are all that it has for the scope behind the
+// position.
+func (r *reader) trace(commit *ordering.Commit, items []placed) {
+	if len(r.scope) != 1 {
+		for i := range items {
+			items[i].hash = commit.Digest
+		}
+		return
+	}
+	chain := proof.NewChained(r.scope[0], r.at.hash)
+	var room [dag.MaxBundleLegs]ordering.NamespaceLeaf
+	for i := range items {
+		for _, l := range ordering.AppendLeaves(room[:0], items[i].index, items[i].item) {
+			if l.Namespace == chain.Namespace {
+				chain.Link(commit.Index, &l)
+			}
+		}
+		items[i].hash = chain.Hash
+	}
+}
+
+// behind is the position behind an item.
+func (p *placed) behind(commit dag.CommitIndex) position { return position{commit, p.index, p.hash} }
+
+// pass goes behind a commit, of which items are the rest that it had for the scope.
+func (r *reader) pass(commit *ordering.Commit, items []placed) {
+	hash := r.at.hash
+	switch {
+	case len(r.scope) != 1:
+		hash = commit.Digest
+	case len(items) > 0:
+		hash = items[len(items)-1].hash
+	}
+	r.at = position{commit.Index, endOfCommit, hash}
 }
 
 // nextIndex is the commit to read next, at most head; 0 for none.
@@ -229,7 +275,8 @@ func reachableOr(heads Heads, at position, index dag.CommitIndex) error {
 	return fmt.Errorf("commit %d is missing below the head %d", index, heads.Committed)
 }
 
-// start is the position that a cursor's text names, or what is taken without one.
+// start is the position that a cursor's text names, or what is taken without one. A cursor whose hash is not what
+// this node has there is refused.
 func (s *Server) start(sc scope, text, without string) (position, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -241,16 +288,30 @@ func (s *Server) start(sc scope, text, without string) (position, error) {
 		}
 	}
 	heads := s.backend.History.Heads()
-	at, err := parseCursor(s.network, sc, text, heads.Committed)
+	at, kind, err := parseCursor(s.network, sc, text, heads.Committed)
+	if err == nil {
+		err = reachable(heads, at)
+	}
 	if err != nil {
 		return position{}, err
 	}
-	return at, reachable(heads, at)
+	claimed := at.hash
+	if at.hash, err = s.positionHash(sc, at); err != nil || kind == cursorWord {
+		return at, err
+	}
+	have := at.hash
+	if kind == cursorWhole {
+		have, err = s.commitDigest(at.commit)
+	}
+	if err == nil && have != claimed {
+		err = refuse(ReasonCursorDiverged, "what was read up to item %d of commit %d is not what this node has there", at.index, at.commit).at("cursor")
+	}
+	return at, err
 }
 
 // newReader is a reader of commits that have come as far as state says.
 func (s *Server) newReader(sc scope, at position, state pb.MinState) *reader {
-	r := &reader{history: s.backend.History, watcher: s.backend.Watcher, scope: sc, at: at}
+	r := &reader{server: s, history: s.backend.History, watcher: s.backend.Watcher, scope: sc, at: at}
 	if state == pb.MinState_MIN_STATE_REVEALED {
 		r.reveals = s.backend.Reveals
 	}

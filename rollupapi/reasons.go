@@ -45,6 +45,7 @@ const (
 	ReasonCursorForeign        Reason = "CURSOR_FOREIGN"
 	ReasonCursorScope          Reason = "CURSOR_SCOPE"
 	ReasonIdempotencyConflict  Reason = "IDEMPOTENCY_CONFLICT"
+	ReasonCursorDiverged       Reason = "CURSOR_DIVERGED"
 	ReasonInternal             Reason = "INTERNAL"
 )
 
@@ -208,6 +209,10 @@ var classes = map[Reason]class{
 	ReasonIdempotencyConflict: {
 		code: connect.CodeAlreadyExists, status: http.StatusConflict, rpc: rpcRejected, title: "The idempotency key stands for another call",
 		remedy: "Choose a new key for a new call; repeat a call unchanged.",
+	},
+	ReasonCursorDiverged: {
+		code: connect.CodeFailedPrecondition, status: http.StatusConflict, rpc: rpcRejected, title: "Cursor of another history",
+		remedy: "What was read up to the cursor is not what this node has there: compare with other nodes before going on from commit:N.",
 	},
 	ReasonInternal: {
 		code: connect.CodeInternal, status: http.StatusInternalServerError, rpc: rpcInternal, title: "The node could not answer",

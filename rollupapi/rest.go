@@ -14,6 +14,7 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/proof"
 	"github.com/dunlin-network/dunlin/rollupapi/receipt"
 )
 
@@ -180,6 +181,18 @@ func queryNumber(q url.Values, name string, bits int) (uint64, error) {
 	return n, nil
 }
 
+// queryWord reads true or false of the query; false without it.
+func queryWord(q url.Values, name string) (bool, error) {
+	switch text := q.Get(name); text {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, refuse(ReasonRequestMalformed, "%s=%q is neither true nor false", name, clip(text)).at(name)
+	}
+}
+
 // readBody reads a request's body up to a limit.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
@@ -299,6 +312,9 @@ func (s *Server) restRange(w http.ResponseWriter, r *http.Request) error {
 	if ask.MinState, err = parseMinState(q.Get("min_state")); err != nil {
 		return err
 	}
+	if ask.WithProofs, err = queryWord(q, "with_proofs"); err != nil {
+		return err
+	}
 	answer, err := s.readRange(ask)
 	if err != nil {
 		return fmt.Errorf("read range: %w", err)
@@ -308,9 +324,10 @@ func (s *Server) restRange(w http.ResponseWriter, r *http.Request) error {
 		items[i] = newItemJSON(item)
 	}
 	return writeJSON(w, http.StatusOK, struct {
-		Items      []itemJSON     `json:"items"`
-		NextCursor string         `json:"next_cursor"`
-		More       bool           `json:"more"`
-		Watermarks watermarksJSON `json:"watermarks"`
-	}{items, answer.GetNextCursor(), answer.GetMore(), newWatermarksJSON(answer.GetWatermarks())})
+		Items      []itemJSON        `json:"items"`
+		NextCursor string            `json:"next_cursor"`
+		More       bool              `json:"more"`
+		Proofs     []*proof.Document `json:"proofs,omitempty"`
+		Watermarks watermarksJSON    `json:"watermarks"`
+	}{items, answer.GetNextCursor(), answer.GetMore(), s.documents(answer.GetProofs()), newWatermarksJSON(answer.GetWatermarks())})
 }

@@ -189,7 +189,7 @@ func (q *sequencer) read(rd *reader, limit int) (*batch, error) {
 				return b, nil
 			}
 			b.transactions = append(b.transactions, payloads...)
-			rd.at = position{commit.Index, p.index}
+			rd.at = position{commit: commit.Index, index: p.index}
 		}
 		rd.at = after(commit.Index)
 		if b.end = rd.at; len(b.transactions) > 0 {

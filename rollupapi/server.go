@@ -25,6 +25,7 @@ type Config struct {
 	Sequencer Sequencer
 	History   History
 	Watcher   Watcher
+	DAG       DAG
 	Sealing   Sealing
 	Reveals   Reveals
 	Node      NodeInfo
@@ -48,6 +49,8 @@ type Server struct {
 	hashes    *hashes
 	openings  *openings
 	once      *once
+	chains    *chainBook
+	proofs    *proofBook
 	log       *slog.Logger
 	streams   chan struct{} // one token per stream being served
 	patience  time.Duration // writeTimeout
@@ -69,6 +72,7 @@ func New(c Config) *Server {
 	}
 	s := &Server{
 		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(), openings: newOpenings(), once: newOnce(),
+		chains: &chainBook{network: c.Committee.Network(), history: c.History}, proofs: newProofBook(),
 		log: c.Logger, streams: make(chan struct{}, c.Streams), patience: writeTimeout,
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
@@ -148,6 +152,11 @@ func (s *Server) handler() http.Handler {
 		"GET /v1/network":                              s.restNetwork,
 		"GET /v1/info":                                 s.restInfo,
 		"GET /v1/commits/{index}":                      s.restCommit,
+		"GET /v1/commits/{index}/dependencies":         s.restDependencies,
+		"GET /v1/transactions/{id}/proof":              s.restItemProof,
+		"GET /v1/namespaces/{namespace}/proof":         s.restNamespaceProof,
+		"GET /v1/rounds/{round}":                       s.restRound,
+		"GET /v1/blocks/{slot}/{digest}":               s.restBlock,
 		"GET /v1/stream":                               s.restStream,
 		"GET /v1/watch":                                s.restWatch,
 		"POST /rpc/{namespace}":                        s.rpc,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/ordering"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/proof"
 )
 
 // restStream serves a stream as server-sent events (item, commit, watermark), whose ids are
@@ -76,7 +77,7 @@ func (e *eventSink) status(m *pb.WatchResponse) error {
 }
 
 // streamAsked reads the query: namespace (repeated, an id, a name or all), cursor, content,
-// min_state, heartbeat_ms. A Last-Event-ID goes before the cursor, which is where the first connection began.
+// min_state, with_proofs, heartbeat_ms. A Last-Event-ID goes before the cursor, which is where the first connection began.
 func (s *Server) streamAsked(r *http.Request) (*pb.StreamRequest, error) {
 	q := r.URL.Query()
 	ask := &pb.StreamRequest{Cursor: q.Get("cursor")}
@@ -108,6 +109,9 @@ func (s *Server) streamAsked(r *http.Request) (*pb.StreamRequest, error) {
 	if ask.MinState, err = parseMinState(q.Get("min_state")); err != nil {
 		return nil, err
 	}
+	if ask.WithProofs, err = queryWord(q, "with_proofs"); err != nil {
+		return nil, err
+	}
 	beat, err := queryNumber(q, "heartbeat_ms", 32)
 	ask.HeartbeatMs = uint32(beat)
 	return ask, err
@@ -125,7 +129,7 @@ type eventSink struct {
 
 func (e *eventSink) items(c *ordering.Commit, items []placed) error {
 	for _, p := range items {
-		cursor := encodeCursor(e.server.network, e.options.scope, position{c.Index, p.index})
+		cursor := encodeCursor(e.server.network, e.options.scope, p.behind(c.Index))
 		var body any
 		if e.options.content == pb.Content_CONTENT_IDS {
 			body = idJSON{uint64(c.Index), p.index, p.item.ID.String(), uint64(p.item.Namespace), kindName(pb.Kind(p.item.Kind)), verdictName(p.verdict())}
@@ -147,17 +151,21 @@ type idJSON struct {
 	Verdict   string `json:"verdict,omitempty"`
 }
 
-func (e *eventSink) commit(c *ordering.Commit) error {
-	e.event("commit", encodeCursor(e.server.network, e.options.scope, after(c.Index)), newCommitJSON(commitHeader(c)))
+func (e *eventSink) commit(c *ordering.Commit, at position, shown *pb.Proof) error {
+	e.event("commit", encodeCursor(e.server.network, e.options.scope, at), struct {
+		commitJSON
+		Proof *proof.Document `json:"proof,omitempty"`
+	}{newCommitJSON(commitHeader(c)), e.server.documentOr(shown)})
 	return e.flush()
 }
 
-func (e *eventSink) watermark(at position) error {
+func (e *eventSink) watermark(at position, shown *pb.Proof) error {
 	cursor := encodeCursor(e.server.network, e.options.scope, at)
 	e.event("watermark", cursor, struct {
 		Cursor string `json:"cursor"`
 		watermarksJSON
-	}{cursor, newWatermarksJSON(e.server.watermarks())})
+		Proof *proof.Document `json:"proof,omitempty"`
+	}{cursor, newWatermarksJSON(e.server.watermarks()), e.server.documentOr(shown)})
 	return e.flush()
 }
 

@@ -20,18 +20,22 @@ type streamOptions struct {
 	content   pb.Content
 	state     pb.MinState
 	heartbeat time.Duration
+	proofs    proofs
 }
+
+// proofs says whether a reader wants them.
+type proofs bool
 
 // sink writes the events of one stream. A write that its reader does not take in time fails.
 type sink interface {
 	items(c *ordering.Commit, items []placed) error
-	commit(c *ordering.Commit) error
-	watermark(at position) error
+	commit(c *ordering.Commit, at position, shown *pb.Proof) error
+	watermark(at position, shown *pb.Proof) error
 }
 
 // streamOptions checks what a reader asks for.
 func (s *Server) streamOptions(r *pb.StreamRequest) (streamOptions, error) {
-	o := streamOptions{content: r.GetContent()}
+	o := streamOptions{content: r.GetContent(), proofs: proofs(r.GetWithProofs())}
 	var err error
 	if o.scope, err = s.scopeOf(r.GetNamespaces()); err != nil {
 		return o, err
@@ -83,12 +87,12 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 	}
 	defer release()
 	r := s.newReader(o.scope, o.start, o.state)
-	if err := out.watermark(r.at); err != nil { // at once, so that the reader knows that it is connected
-		return nil
+	if err := s.beat(r, o, out); err != nil { // at once, so that the reader knows that it is connected
+		return readerLeft(err)
 	}
 	quietSince := time.Now()
 	for {
-		sent, err := s.streamToHead(ctx, r, o.content, out)
+		sent, err := s.streamToHead(ctx, r, o, out)
 		if sent {
 			quietSince = time.Now()
 		}
@@ -109,11 +113,29 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 				continue
 			}
 		}
-		if ctx.Err() != nil || out.watermark(r.at) != nil {
+		if ctx.Err() != nil {
 			return nil
+		}
+		if err := s.beat(r, o, out); err != nil {
+			return readerLeft(err)
 		}
 		quietSince = time.Now()
 	}
+}
+
+// beat writes a watermark.
+func (s *Server) beat(r *reader, o streamOptions, out sink) error {
+	var shown *pb.Proof
+	if o.proofs && len(r.scope) > 0 {
+		var err error
+		if shown, err = s.provePosition(r.at, r.scope); err != nil {
+			return err
+		}
+	}
+	if out.watermark(r.at, shown) != nil {
+		return errReaderGone
+	}
+	return nil
 }
 
 // awaitMore waits until a reader that has read to its head may go on.
@@ -142,7 +164,7 @@ func readerLeft(err error) error {
 }
 
 // streamToHead writes what there is, and says whether that was anything.
-func (s *Server) streamToHead(ctx context.Context, r *reader, content pb.Content, out sink) (bool, error) {
+func (s *Server) streamToHead(ctx context.Context, r *reader, o streamOptions, out sink) (bool, error) {
 	for sent := false; ; sent = true {
 		if ctx.Err() != nil {
 			return sent, nil
@@ -151,26 +173,30 @@ func (s *Server) streamToHead(ctx context.Context, r *reader, content pb.Content
 		if err != nil || commit == nil {
 			return sent, err
 		}
-		if content == pb.Content_CONTENT_ITEMS {
+		if o.content == pb.Content_CONTENT_ITEMS {
 			for i := range items {
 				if err := s.open(&items[i], Location{commit.Index, items[i].index}); err != nil {
 					return sent, err
 				}
 			}
 		}
-		if content != pb.Content_CONTENT_COMMITS {
-			for len(items) > 0 {
-				n := batchLength(items)
-				if out.items(commit, items[:n]) != nil {
-					return sent, errReaderGone
-				}
-				items = items[n:]
+		for rest := items; o.content != pb.Content_CONTENT_COMMITS && len(rest) > 0; {
+			n := batchLength(rest)
+			if out.items(commit, rest[:n]) != nil {
+				return sent, errReaderGone
+			}
+			rest = rest[n:]
+		}
+		r.pass(commit, items)
+		var shown *pb.Proof
+		if o.proofs && len(r.scope) > 0 {
+			if shown, err = s.proveStream(commit, r.scope); err != nil {
+				return sent, err
 			}
 		}
-		if out.commit(commit) != nil {
+		if out.commit(commit, r.at, shown) != nil {
 			return sent, errReaderGone
 		}
-		r.at = after(commit.Index)
 	}
 }
 
@@ -202,16 +228,15 @@ func (m *messageSink) items(c *ordering.Commit, items []placed) error {
 			batch.Items = append(batch.Items, m.server.item(c, p, m.options.scope))
 		}
 	}
-	last := position{c.Index, items[len(items)-1].index}
-	return m.send(last, &pb.StreamResponse{Event: &pb.StreamResponse_Items{Items: batch}})
+	return m.send(items[len(items)-1].behind(c.Index), &pb.StreamResponse{Event: &pb.StreamResponse_Items{Items: batch}})
 }
 
-func (m *messageSink) commit(c *ordering.Commit) error {
-	return m.send(after(c.Index), &pb.StreamResponse{Event: &pb.StreamResponse_Commit{Commit: commitHeader(c)}})
+func (m *messageSink) commit(c *ordering.Commit, at position, shown *pb.Proof) error {
+	return m.send(at, &pb.StreamResponse{Event: &pb.StreamResponse_Commit{Commit: commitHeader(c)}, Proof: shown})
 }
 
-func (m *messageSink) watermark(at position) error {
-	return m.send(at, &pb.StreamResponse{Event: &pb.StreamResponse_Watermark{Watermark: &pb.Heartbeat{}}})
+func (m *messageSink) watermark(at position, shown *pb.Proof) error {
+	return m.send(at, &pb.StreamResponse{Event: &pb.StreamResponse_Watermark{Watermark: &pb.Heartbeat{}}, Proof: shown})
 }
 
 func (m *messageSink) send(at position, event *pb.StreamResponse) error {

@@ -38,7 +38,7 @@ func newCommitEntry(c *ordering.Commit) (*commitEntry, error) {
 			return nil, fmt.Errorf("put commit %v: accepted item %d of block %d does not exist", c.Ref(), a.Item, a.Block)
 		}
 		item := &c.Bodies[a.Block].Block().Items[a.Item]
-		if item.Kind == dag.KindBundle {
+		if item.Kind != dag.KindTransaction {
 			spaces = append(spaces, item.Namespaces()...)
 		} else if len(spaces) == 0 || spaces[len(spaces)-1] != a.Namespace {
 			spaces = append(spaces, a.Namespace)

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 )
 
 const (
@@ -90,4 +91,16 @@ func Root(leaves []Node) Node {
 		level = level[:n]
 	}
 	return leaves[0]
+}
+
+// MarshalText encodes n as hex.
+func (n Node) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (n *Node) UnmarshalText(text []byte) error {
+	if len(text) != 2*NodeSize {
+		return fmt.Errorf("node of %d hex digits, want %d", len(text), 2*NodeSize)
+	}
+	_, err := hex.Decode(n[:], text)
+	return err
 }

@@ -34,6 +34,20 @@ func (h *history) Heads() rollupapi.Heads {
 // Commit reads one commit with its bodies.
 func (h *history) Commit(i dag.CommitIndex) (*ordering.Commit, bool, error) { return h.store.Commit(i) }
 
+// Record reads one commit, whose bodies may be missing.
+func (h *history) Record(i dag.CommitIndex) (*ordering.Commit, bool, error) {
+	return h.store.CommitRecord(i)
+}
+
+// Round reads the blocks of a round as other nodes may have them.
+func (h *history) Round(round dag.Round, maxBytes int) ([][]byte, error) {
+	raws, _, err := h.store.BlocksInRounds(round, round, maxBytes)
+	return raws, err
+}
+
+// Block reads one block as other nodes may have it.
+func (h *history) Block(ref dag.Ref) ([]byte, bool, error) { return h.store.ServedBytes(ref) }
+
 // Lookup finds where an id was committed.
 func (h *history) Lookup(id crypto.Digest) (rollupapi.Location, bool, error) {
 	at, found, err := h.store.Lookup(id)

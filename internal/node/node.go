@@ -163,7 +163,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 // api is the server of the rollup-facing interface.
 func (n *node) api() *rollupapi.Server {
 	return rollupapi.New(rollupapi.Config{
-		Sequencer: n, History: n.history, Watcher: n.history, Sealing: n, Reveals: n, Node: n, Admission: n.admission, Identity: n.home.Keys.Identity,
+		Sequencer: n, History: n.history, Watcher: n.history, DAG: n.history, Sealing: n, Reveals: n, Node: n, Admission: n.admission, Identity: n.home.Keys.Identity,
 		Committee: n.committee, Registry: n.registry, Name: n.home.Config.Name, Chain: n.home.Genesis.Chain, Version: n.version,
 		Streams: n.home.Config.Limits.Streams, Logger: n.log,
 	})

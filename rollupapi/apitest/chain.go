@@ -160,7 +160,7 @@ func (c *Chain) Commit(t testing.TB, blocks ...[]dag.Item) *ordering.Commit {
 	defer c.mu.Unlock()
 	commit := c.next()
 	for author, items := range blocks {
-		commit.Bodies = append(commit.Bodies, c.Block(t, dag.Block{Author: dag.Author(author), Time: uint64(commit.Index), Items: items}))
+		commit.Bodies = append(commit.Bodies, c.Signed(t, dag.Block{Author: dag.Author(author), Time: uint64(commit.Index), Items: items}))
 		commit.Blocks = append(commit.Blocks, commit.Bodies[author].Ref())
 		for i := range items {
 			commit.Accepted = append(commit.Accepted, ordering.Accepted{
@@ -180,7 +180,7 @@ func (c *Chain) commitDeals(t testing.TB, deals []*dkg.Deal) *ordering.Commit {
 	commit := c.next()
 	for author, deal := range deals {
 		message := dag.SystemMessage{Kind: keygen.KindDeal, Payload: deal.Bytes()}
-		body := c.Block(t, dag.Block{Author: dag.Author(author), Time: uint64(commit.Index), System: []dag.SystemMessage{message}})
+		body := c.Signed(t, dag.Block{Author: dag.Author(author), Time: uint64(commit.Index), System: []dag.SystemMessage{message}})
 		commit.Bodies, commit.Blocks = append(commit.Bodies, body), append(commit.Blocks, body.Ref())
 	}
 	c.append(t, commit)
@@ -210,8 +210,8 @@ func (c *Chain) Drop(t testing.TB, reason ordering.DropReason, items ...dag.Item
 	c.append(t, commit)
 }
 
-// Block is a signed block of the first round with the content that is given.
-func (c *Chain) Block(t testing.TB, content dag.Block) *dag.Verified {
+// Signed is a signed block of the first round with the content that is given.
+func (c *Chain) Signed(t testing.TB, content dag.Block) *dag.Verified {
 	content.Epoch, content.Round, content.Parents = dag.FirstEpoch, 1, []dag.Ref{c.Committee.Genesis(content.Author)}
 	for i := range c.Committee.Size() {
 		if dag.Author(i) != content.Author {
@@ -344,3 +344,6 @@ type history struct{ *Chain }
 
 // Commit reads one commit.
 func (h history) Commit(index dag.CommitIndex) (*ordering.Commit, bool, error) { return h.read(index) }
+
+// Record reads one commit.
+func (h history) Record(index dag.CommitIndex) (*ordering.Commit, bool, error) { return h.read(index) }

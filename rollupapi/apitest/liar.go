@@ -106,7 +106,7 @@ func (c *Chain) OwnBlocks(t testing.TB) func(*pb.EncryptionKey) {
 			if len(o.GetBlock()) == 0 {
 				continue
 			}
-			block := c.Block(t, dag.Block{Author: dag.Author(k), Time: 1, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: o.GetDeal()}}})
+			block := c.Signed(t, dag.Block{Author: dag.Author(k), Time: 1, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: o.GetDeal()}}})
 			raw := append([]byte(nil), block.Bytes()...)
 			raw[len(raw)-1] ^= 1
 			o.Block = raw

@@ -102,7 +102,7 @@ func TestProveSigned(t *testing.T) {
 		}
 	}
 	first := get(1)
-	relayed := chain.Block(t, dag.Block{Author: 0, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: get(2).Origins[1].Deal}}})
+	relayed := chain.Signed(t, dag.Block{Author: 0, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: get(2).Origins[1].Deal}}})
 	for name, change := range map[string]func(*client.EncryptionKey){
 		"threshold":          func(k *client.EncryptionKey) { k.Threshold = 2 },
 		"in another's block": func(k *client.EncryptionKey) { k.Blocks[1] = relayed.Bytes() },

@@ -1541,6 +1541,7 @@ type RangeRequest struct {
 	MaxItems      uint32                 `protobuf:"varint,3,opt,name=max_items,json=maxItems,proto3" json:"max_items,omitempty"` // 0 for the limit
 	MaxBytes      uint32                 `protobuf:"varint,4,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"` // of payloads; 0 for the limit. One item always fits
 	MinState      MinState               `protobuf:"varint,5,opt,name=min_state,json=minState,proto3,enum=dunlin.v1.MinState" json:"min_state,omitempty"`
+	WithProofs    bool                   `protobuf:"varint,6,opt,name=with_proofs,json=withProofs,proto3" json:"with_proofs,omitempty"` // of namespaces: show that nothing is missing. The answer then ends with a whole commit, unless the first is too large
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1610,12 +1611,20 @@ func (x *RangeRequest) GetMinState() MinState {
 	return MinState_MIN_STATE_UNSPECIFIED
 }
 
+func (x *RangeRequest) GetWithProofs() bool {
+	if x != nil {
+		return x.WithProofs
+	}
+	return false
+}
+
 type RangeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*Item                `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	NextCursor    string                 `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"` // go on from here, also if items is empty
 	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`                              // there is more to read right now
 	Watermarks    *Watermarks            `protobuf:"bytes,4,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	Proofs        []*Proof               `protobuf:"bytes,5,rep,name=proofs,proto3" json:"proofs,omitempty"` // asked for: of each whole commit with items, then of the last commit that was looked through
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1678,6 +1687,13 @@ func (x *RangeResponse) GetWatermarks() *Watermarks {
 	return nil
 }
 
+func (x *RangeResponse) GetProofs() []*Proof {
+	if x != nil {
+		return x.Proofs
+	}
+	return nil
+}
+
 type StreamRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespaces    []uint64               `protobuf:"varint,1,rep,packed,name=namespaces,proto3" json:"namespaces,omitempty"` // none for all
@@ -1685,6 +1701,7 @@ type StreamRequest struct {
 	Content       Content                `protobuf:"varint,3,opt,name=content,proto3,enum=dunlin.v1.Content" json:"content,omitempty"`
 	HeartbeatMs   uint32                 `protobuf:"varint,4,opt,name=heartbeat_ms,json=heartbeatMs,proto3" json:"heartbeat_ms,omitempty"` // a watermark comes when nothing else came for so long; 0 for the default
 	MinState      MinState               `protobuf:"varint,5,opt,name=min_state,json=minState,proto3,enum=dunlin.v1.MinState" json:"min_state,omitempty"`
+	WithProofs    bool                   `protobuf:"varint,6,opt,name=with_proofs,json=withProofs,proto3" json:"with_proofs,omitempty"` // of namespaces: show with commits and watermarks that nothing is missing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1754,6 +1771,13 @@ func (x *StreamRequest) GetMinState() MinState {
 	return MinState_MIN_STATE_UNSPECIFIED
 }
 
+func (x *StreamRequest) GetWithProofs() bool {
+	if x != nil {
+		return x.WithProofs
+	}
+	return false
+}
+
 // StreamResponse carries one event, and the cursor that stands after it.
 type StreamResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -1765,6 +1789,7 @@ type StreamResponse struct {
 	//	*StreamResponse_Commit
 	//	*StreamResponse_Watermark
 	Event         isStreamResponse_Event `protobuf_oneof:"event"`
+	Proof         *Proof                 `protobuf:"bytes,6,opt,name=proof,proto3" json:"proof,omitempty"` // asked for: of a commit that its items are all; near the tip and with watermarks also the chains' heads
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1843,6 +1868,13 @@ func (x *StreamResponse) GetWatermark() *Heartbeat {
 		if x, ok := x.Event.(*StreamResponse_Watermark); ok {
 			return x.Watermark
 		}
+	}
+	return nil
+}
+
+func (x *StreamResponse) GetProof() *Proof {
+	if x != nil {
+		return x.Proof
 	}
 	return nil
 }
@@ -1954,7 +1986,7 @@ var File_dunlin_v1_read_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\n" +
-	"\x14dunlin/v1/read.proto\x12\tdunlin.v1\x1a\x17dunlin/v1/ingress.proto\x1a\x16dunlin/v1/status.proto\x1a\x15dunlin/v1/types.proto\"\x10\n" +
+	"\x14dunlin/v1/read.proto\x12\tdunlin.v1\x1a\x13dunlin/v1/dag.proto\x1a\x17dunlin/v1/ingress.proto\x1a\x15dunlin/v1/proof.proto\x1a\x16dunlin/v1/status.proto\x1a\x15dunlin/v1/types.proto\"\x10\n" +
 	"\x0eGetInfoRequest\"\xf3\x02\n" +
 	"\x0fGetInfoResponse\x12\x1d\n" +
 	"\n" +
@@ -2112,7 +2144,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"ciphertext\x18\r \x01(\fR\n" +
 	"ciphertext\x12,\n" +
 	"\averdict\x18\x0e \x01(\x0e2\x12.dunlin.v1.VerdictR\averdict\x12\x18\n" +
-	"\aopening\x18\x0f \x01(\fR\aopening\"\xb2\x01\n" +
+	"\aopening\x18\x0f \x01(\fR\aopening\"\xd3\x01\n" +
 	"\fRangeRequest\x12\x1e\n" +
 	"\n" +
 	"namespaces\x18\x01 \x03(\x04R\n" +
@@ -2120,7 +2152,9 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1b\n" +
 	"\tmax_items\x18\x03 \x01(\rR\bmaxItems\x12\x1b\n" +
 	"\tmax_bytes\x18\x04 \x01(\rR\bmaxBytes\x120\n" +
-	"\tmin_state\x18\x05 \x01(\x0e2\x13.dunlin.v1.MinStateR\bminState\"\xa2\x01\n" +
+	"\tmin_state\x18\x05 \x01(\x0e2\x13.dunlin.v1.MinStateR\bminState\x12\x1f\n" +
+	"\vwith_proofs\x18\x06 \x01(\bR\n" +
+	"withProofs\"\xcc\x01\n" +
 	"\rRangeResponse\x12%\n" +
 	"\x05items\x18\x01 \x03(\v2\x0f.dunlin.v1.ItemR\x05items\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
@@ -2128,7 +2162,8 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x04more\x18\x03 \x01(\bR\x04more\x125\n" +
 	"\n" +
 	"watermarks\x18\x04 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xca\x01\n" +
+	"watermarks\x12(\n" +
+	"\x06proofs\x18\x05 \x03(\v2\x10.dunlin.v1.ProofR\x06proofs\"\xeb\x01\n" +
 	"\rStreamRequest\x12\x1e\n" +
 	"\n" +
 	"namespaces\x18\x01 \x03(\x04R\n" +
@@ -2136,7 +2171,9 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12,\n" +
 	"\acontent\x18\x03 \x01(\x0e2\x12.dunlin.v1.ContentR\acontent\x12!\n" +
 	"\fheartbeat_ms\x18\x04 \x01(\rR\vheartbeatMs\x120\n" +
-	"\tmin_state\x18\x05 \x01(\x0e2\x13.dunlin.v1.MinStateR\bminState\"\xff\x01\n" +
+	"\tmin_state\x18\x05 \x01(\x0e2\x13.dunlin.v1.MinStateR\bminState\x12\x1f\n" +
+	"\vwith_proofs\x18\x06 \x01(\bR\n" +
+	"withProofs\"\xa7\x02\n" +
 	"\x0eStreamResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x125\n" +
 	"\n" +
@@ -2144,7 +2181,8 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"watermarks\x12,\n" +
 	"\x05items\x18\x03 \x01(\v2\x14.dunlin.v1.ItemBatchH\x00R\x05items\x121\n" +
 	"\x06commit\x18\x04 \x01(\v2\x17.dunlin.v1.CommitHeaderH\x00R\x06commit\x124\n" +
-	"\twatermark\x18\x05 \x01(\v2\x14.dunlin.v1.HeartbeatH\x00R\twatermarkB\a\n" +
+	"\twatermark\x18\x05 \x01(\v2\x14.dunlin.v1.HeartbeatH\x00R\twatermark\x12&\n" +
+	"\x05proof\x18\x06 \x01(\v2\x10.dunlin.v1.ProofR\x05proofB\a\n" +
 	"\x05event\"2\n" +
 	"\tItemBatch\x12%\n" +
 	"\x05items\x18\x01 \x03(\v2\x0f.dunlin.v1.ItemR\x05items\"\v\n" +
@@ -2157,7 +2195,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x13CONTENT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCONTENT_ITEMS\x10\x01\x12\x0f\n" +
 	"\vCONTENT_IDS\x10\x02\x12\x13\n" +
-	"\x0fCONTENT_COMMITS\x10\x032\xb3\x03\n" +
+	"\x0fCONTENT_COMMITS\x10\x032\xd5\x06\n" +
 	"\x04Read\x12E\n" +
 	"\aGetInfo\x12\x19.dunlin.v1.GetInfoRequest\x1a\x1a.dunlin.v1.GetInfoResponse\"\x03\x90\x02\x01\x12E\n" +
 	"\aGetNode\x12\x19.dunlin.v1.GetNodeRequest\x1a\x1a.dunlin.v1.GetNodeResponse\"\x03\x90\x02\x01\x12N\n" +
@@ -2165,7 +2203,12 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"GetNetwork\x12\x1c.dunlin.v1.GetNetworkRequest\x1a\x1d.dunlin.v1.GetNetworkResponse\"\x03\x90\x02\x01\x12K\n" +
 	"\tGetCommit\x12\x1b.dunlin.v1.GetCommitRequest\x1a\x1c.dunlin.v1.GetCommitResponse\"\x03\x90\x02\x01\x12?\n" +
 	"\x05Range\x12\x17.dunlin.v1.RangeRequest\x1a\x18.dunlin.v1.RangeResponse\"\x03\x90\x02\x01\x12?\n" +
-	"\x06Stream\x12\x18.dunlin.v1.StreamRequest\x1a\x19.dunlin.v1.StreamResponse0\x01BCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
+	"\x06Stream\x12\x18.dunlin.v1.StreamRequest\x1a\x19.dunlin.v1.StreamResponse0\x01\x12H\n" +
+	"\bGetProof\x12\x1a.dunlin.v1.GetProofRequest\x1a\x1b.dunlin.v1.GetProofResponse\"\x03\x90\x02\x01\x12H\n" +
+	"\bGetRound\x12\x1a.dunlin.v1.GetRoundRequest\x1a\x1b.dunlin.v1.GetRoundResponse\"\x03\x90\x02\x01\x12H\n" +
+	"\bGetBlock\x12\x1a.dunlin.v1.GetBlockRequest\x1a\x1b.dunlin.v1.GetBlockResponse\"\x03\x90\x02\x01\x12]\n" +
+	"\x0fGetDependencies\x12!.dunlin.v1.GetDependenciesRequest\x1a\".dunlin.v1.GetDependenciesResponse\"\x03\x90\x02\x01\x12c\n" +
+	"\x12StreamDependencies\x12$.dunlin.v1.StreamDependenciesRequest\x1a%.dunlin.v1.StreamDependenciesResponse0\x01BCZAgithub.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1;dunlinv1b\x06proto3"
 
 var (
 	file_dunlin_v1_read_proto_rawDescOnce sync.Once
@@ -2182,36 +2225,47 @@ func file_dunlin_v1_read_proto_rawDescGZIP() []byte {
 var file_dunlin_v1_read_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_dunlin_v1_read_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_dunlin_v1_read_proto_goTypes = []any{
-	(MinState)(0),              // 0: dunlin.v1.MinState
-	(Content)(0),               // 1: dunlin.v1.Content
-	(*GetInfoRequest)(nil),     // 2: dunlin.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),    // 3: dunlin.v1.GetInfoResponse
-	(*Limits)(nil),             // 4: dunlin.v1.Limits
-	(*GetNodeRequest)(nil),     // 5: dunlin.v1.GetNodeRequest
-	(*GetNodeResponse)(nil),    // 6: dunlin.v1.GetNodeResponse
-	(*NodeStatus)(nil),         // 7: dunlin.v1.NodeStatus
-	(*PeerStatus)(nil),         // 8: dunlin.v1.PeerStatus
-	(*GetNetworkRequest)(nil),  // 9: dunlin.v1.GetNetworkRequest
-	(*GetNetworkResponse)(nil), // 10: dunlin.v1.GetNetworkResponse
-	(*ValidatorInfo)(nil),      // 11: dunlin.v1.ValidatorInfo
-	(*NamespaceInfo)(nil),      // 12: dunlin.v1.NamespaceInfo
-	(*GetCommitRequest)(nil),   // 13: dunlin.v1.GetCommitRequest
-	(*GetCommitResponse)(nil),  // 14: dunlin.v1.GetCommitResponse
-	(*CommitHeader)(nil),       // 15: dunlin.v1.CommitHeader
-	(*Item)(nil),               // 16: dunlin.v1.Item
-	(*RangeRequest)(nil),       // 17: dunlin.v1.RangeRequest
-	(*RangeResponse)(nil),      // 18: dunlin.v1.RangeResponse
-	(*StreamRequest)(nil),      // 19: dunlin.v1.StreamRequest
-	(*StreamResponse)(nil),     // 20: dunlin.v1.StreamResponse
-	(*ItemBatch)(nil),          // 21: dunlin.v1.ItemBatch
-	(*Heartbeat)(nil),          // 22: dunlin.v1.Heartbeat
-	(*Watermarks)(nil),         // 23: dunlin.v1.Watermarks
-	(*KeyGeneration)(nil),      // 24: dunlin.v1.KeyGeneration
-	(*RevealProgress)(nil),     // 25: dunlin.v1.RevealProgress
-	(*BlockRef)(nil),           // 26: dunlin.v1.BlockRef
-	(Kind)(0),                  // 27: dunlin.v1.Kind
-	(*Leg)(nil),                // 28: dunlin.v1.Leg
-	(Verdict)(0),               // 29: dunlin.v1.Verdict
+	(MinState)(0),                      // 0: dunlin.v1.MinState
+	(Content)(0),                       // 1: dunlin.v1.Content
+	(*GetInfoRequest)(nil),             // 2: dunlin.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),            // 3: dunlin.v1.GetInfoResponse
+	(*Limits)(nil),                     // 4: dunlin.v1.Limits
+	(*GetNodeRequest)(nil),             // 5: dunlin.v1.GetNodeRequest
+	(*GetNodeResponse)(nil),            // 6: dunlin.v1.GetNodeResponse
+	(*NodeStatus)(nil),                 // 7: dunlin.v1.NodeStatus
+	(*PeerStatus)(nil),                 // 8: dunlin.v1.PeerStatus
+	(*GetNetworkRequest)(nil),          // 9: dunlin.v1.GetNetworkRequest
+	(*GetNetworkResponse)(nil),         // 10: dunlin.v1.GetNetworkResponse
+	(*ValidatorInfo)(nil),              // 11: dunlin.v1.ValidatorInfo
+	(*NamespaceInfo)(nil),              // 12: dunlin.v1.NamespaceInfo
+	(*GetCommitRequest)(nil),           // 13: dunlin.v1.GetCommitRequest
+	(*GetCommitResponse)(nil),          // 14: dunlin.v1.GetCommitResponse
+	(*CommitHeader)(nil),               // 15: dunlin.v1.CommitHeader
+	(*Item)(nil),                       // 16: dunlin.v1.Item
+	(*RangeRequest)(nil),               // 17: dunlin.v1.RangeRequest
+	(*RangeResponse)(nil),              // 18: dunlin.v1.RangeResponse
+	(*StreamRequest)(nil),              // 19: dunlin.v1.StreamRequest
+	(*StreamResponse)(nil),             // 20: dunlin.v1.StreamResponse
+	(*ItemBatch)(nil),                  // 21: dunlin.v1.ItemBatch
+	(*Heartbeat)(nil),                  // 22: dunlin.v1.Heartbeat
+	(*Watermarks)(nil),                 // 23: dunlin.v1.Watermarks
+	(*KeyGeneration)(nil),              // 24: dunlin.v1.KeyGeneration
+	(*RevealProgress)(nil),             // 25: dunlin.v1.RevealProgress
+	(*BlockRef)(nil),                   // 26: dunlin.v1.BlockRef
+	(Kind)(0),                          // 27: dunlin.v1.Kind
+	(*Leg)(nil),                        // 28: dunlin.v1.Leg
+	(Verdict)(0),                       // 29: dunlin.v1.Verdict
+	(*Proof)(nil),                      // 30: dunlin.v1.Proof
+	(*GetProofRequest)(nil),            // 31: dunlin.v1.GetProofRequest
+	(*GetRoundRequest)(nil),            // 32: dunlin.v1.GetRoundRequest
+	(*GetBlockRequest)(nil),            // 33: dunlin.v1.GetBlockRequest
+	(*GetDependenciesRequest)(nil),     // 34: dunlin.v1.GetDependenciesRequest
+	(*StreamDependenciesRequest)(nil),  // 35: dunlin.v1.StreamDependenciesRequest
+	(*GetProofResponse)(nil),           // 36: dunlin.v1.GetProofResponse
+	(*GetRoundResponse)(nil),           // 37: dunlin.v1.GetRoundResponse
+	(*GetBlockResponse)(nil),           // 38: dunlin.v1.GetBlockResponse
+	(*GetDependenciesResponse)(nil),    // 39: dunlin.v1.GetDependenciesResponse
+	(*StreamDependenciesResponse)(nil), // 40: dunlin.v1.StreamDependenciesResponse
 }
 var file_dunlin_v1_read_proto_depIdxs = []int32{
 	4,  // 0: dunlin.v1.GetInfoResponse.limits:type_name -> dunlin.v1.Limits
@@ -2235,30 +2289,42 @@ var file_dunlin_v1_read_proto_depIdxs = []int32{
 	0,  // 18: dunlin.v1.RangeRequest.min_state:type_name -> dunlin.v1.MinState
 	16, // 19: dunlin.v1.RangeResponse.items:type_name -> dunlin.v1.Item
 	23, // 20: dunlin.v1.RangeResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	1,  // 21: dunlin.v1.StreamRequest.content:type_name -> dunlin.v1.Content
-	0,  // 22: dunlin.v1.StreamRequest.min_state:type_name -> dunlin.v1.MinState
-	23, // 23: dunlin.v1.StreamResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	21, // 24: dunlin.v1.StreamResponse.items:type_name -> dunlin.v1.ItemBatch
-	15, // 25: dunlin.v1.StreamResponse.commit:type_name -> dunlin.v1.CommitHeader
-	22, // 26: dunlin.v1.StreamResponse.watermark:type_name -> dunlin.v1.Heartbeat
-	16, // 27: dunlin.v1.ItemBatch.items:type_name -> dunlin.v1.Item
-	2,  // 28: dunlin.v1.Read.GetInfo:input_type -> dunlin.v1.GetInfoRequest
-	5,  // 29: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
-	9,  // 30: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
-	13, // 31: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
-	17, // 32: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
-	19, // 33: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
-	3,  // 34: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
-	6,  // 35: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
-	10, // 36: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
-	14, // 37: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
-	18, // 38: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
-	20, // 39: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
-	34, // [34:40] is the sub-list for method output_type
-	28, // [28:34] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	30, // 21: dunlin.v1.RangeResponse.proofs:type_name -> dunlin.v1.Proof
+	1,  // 22: dunlin.v1.StreamRequest.content:type_name -> dunlin.v1.Content
+	0,  // 23: dunlin.v1.StreamRequest.min_state:type_name -> dunlin.v1.MinState
+	23, // 24: dunlin.v1.StreamResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	21, // 25: dunlin.v1.StreamResponse.items:type_name -> dunlin.v1.ItemBatch
+	15, // 26: dunlin.v1.StreamResponse.commit:type_name -> dunlin.v1.CommitHeader
+	22, // 27: dunlin.v1.StreamResponse.watermark:type_name -> dunlin.v1.Heartbeat
+	30, // 28: dunlin.v1.StreamResponse.proof:type_name -> dunlin.v1.Proof
+	16, // 29: dunlin.v1.ItemBatch.items:type_name -> dunlin.v1.Item
+	2,  // 30: dunlin.v1.Read.GetInfo:input_type -> dunlin.v1.GetInfoRequest
+	5,  // 31: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
+	9,  // 32: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
+	13, // 33: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
+	17, // 34: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
+	19, // 35: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
+	31, // 36: dunlin.v1.Read.GetProof:input_type -> dunlin.v1.GetProofRequest
+	32, // 37: dunlin.v1.Read.GetRound:input_type -> dunlin.v1.GetRoundRequest
+	33, // 38: dunlin.v1.Read.GetBlock:input_type -> dunlin.v1.GetBlockRequest
+	34, // 39: dunlin.v1.Read.GetDependencies:input_type -> dunlin.v1.GetDependenciesRequest
+	35, // 40: dunlin.v1.Read.StreamDependencies:input_type -> dunlin.v1.StreamDependenciesRequest
+	3,  // 41: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
+	6,  // 42: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
+	10, // 43: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
+	14, // 44: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
+	18, // 45: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
+	20, // 46: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
+	36, // 47: dunlin.v1.Read.GetProof:output_type -> dunlin.v1.GetProofResponse
+	37, // 48: dunlin.v1.Read.GetRound:output_type -> dunlin.v1.GetRoundResponse
+	38, // 49: dunlin.v1.Read.GetBlock:output_type -> dunlin.v1.GetBlockResponse
+	39, // 50: dunlin.v1.Read.GetDependencies:output_type -> dunlin.v1.GetDependenciesResponse
+	40, // 51: dunlin.v1.Read.StreamDependencies:output_type -> dunlin.v1.StreamDependenciesResponse
+	41, // [41:52] is the sub-list for method output_type
+	30, // [30:41] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_dunlin_v1_read_proto_init() }
@@ -2266,7 +2332,9 @@ func file_dunlin_v1_read_proto_init() {
 	if File_dunlin_v1_read_proto != nil {
 		return
 	}
+	file_dunlin_v1_dag_proto_init()
 	file_dunlin_v1_ingress_proto_init()
+	file_dunlin_v1_proof_proto_init()
 	file_dunlin_v1_status_proto_init()
 	file_dunlin_v1_types_proto_init()
 	file_dunlin_v1_read_proto_msgTypes[18].OneofWrappers = []any{

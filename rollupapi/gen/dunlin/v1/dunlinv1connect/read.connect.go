@@ -47,6 +47,16 @@ const (
 	ReadRangeProcedure = "/dunlin.v1.Read/Range"
 	// ReadStreamProcedure is the fully-qualified name of the Read's Stream RPC.
 	ReadStreamProcedure = "/dunlin.v1.Read/Stream"
+	// ReadGetProofProcedure is the fully-qualified name of the Read's GetProof RPC.
+	ReadGetProofProcedure = "/dunlin.v1.Read/GetProof"
+	// ReadGetRoundProcedure is the fully-qualified name of the Read's GetRound RPC.
+	ReadGetRoundProcedure = "/dunlin.v1.Read/GetRound"
+	// ReadGetBlockProcedure is the fully-qualified name of the Read's GetBlock RPC.
+	ReadGetBlockProcedure = "/dunlin.v1.Read/GetBlock"
+	// ReadGetDependenciesProcedure is the fully-qualified name of the Read's GetDependencies RPC.
+	ReadGetDependenciesProcedure = "/dunlin.v1.Read/GetDependencies"
+	// ReadStreamDependenciesProcedure is the fully-qualified name of the Read's StreamDependencies RPC.
+	ReadStreamDependenciesProcedure = "/dunlin.v1.Read/StreamDependencies"
 )
 
 // ReadClient is a client for the dunlin.v1.Read service.
@@ -63,6 +73,16 @@ type ReadClient interface {
 	Range(context.Context, *v1.RangeRequest) (*v1.RangeResponse, error)
 	// Stream follows the order from a cursor for as long as the reader keeps up.
 	Stream(context.Context, *v1.StreamRequest) (*connect.ServerStreamForClient[v1.StreamResponse], error)
+	// GetProof shows where an item stands and which legs it has, and what namespaces got in a commit.
+	GetProof(context.Context, *v1.GetProofRequest) (*v1.GetProofResponse, error)
+	// GetRound is the blocks of one round of the DAG, committed or not.
+	GetRound(context.Context, *v1.GetRoundRequest) (*v1.GetRoundResponse, error)
+	// GetBlock is one block of the DAG, whole and signed.
+	GetBlock(context.Context, *v1.GetBlockRequest) (*v1.GetBlockResponse, error)
+	// GetDependencies is what one commit ties together across namespaces.
+	GetDependencies(context.Context, *v1.GetDependenciesRequest) (*v1.GetDependenciesResponse, error)
+	// StreamDependencies follows these ties from a cursor, as Stream does the items.
+	StreamDependencies(context.Context, *v1.StreamDependenciesRequest) (*connect.ServerStreamForClient[v1.StreamDependenciesResponse], error)
 }
 
 // NewReadClient constructs a client for the dunlin.v1.Read service. By default, it uses the Connect
@@ -117,17 +137,56 @@ func NewReadClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(readMethods.ByName("Stream")),
 			connect.WithClientOptions(opts...),
 		),
+		getProof: connect.NewClient[v1.GetProofRequest, v1.GetProofResponse](
+			httpClient,
+			baseURL+ReadGetProofProcedure,
+			connect.WithSchema(readMethods.ByName("GetProof")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		getRound: connect.NewClient[v1.GetRoundRequest, v1.GetRoundResponse](
+			httpClient,
+			baseURL+ReadGetRoundProcedure,
+			connect.WithSchema(readMethods.ByName("GetRound")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		getBlock: connect.NewClient[v1.GetBlockRequest, v1.GetBlockResponse](
+			httpClient,
+			baseURL+ReadGetBlockProcedure,
+			connect.WithSchema(readMethods.ByName("GetBlock")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		getDependencies: connect.NewClient[v1.GetDependenciesRequest, v1.GetDependenciesResponse](
+			httpClient,
+			baseURL+ReadGetDependenciesProcedure,
+			connect.WithSchema(readMethods.ByName("GetDependencies")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		streamDependencies: connect.NewClient[v1.StreamDependenciesRequest, v1.StreamDependenciesResponse](
+			httpClient,
+			baseURL+ReadStreamDependenciesProcedure,
+			connect.WithSchema(readMethods.ByName("StreamDependencies")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // readClient implements ReadClient.
 type readClient struct {
-	getInfo    *connect.Client[v1.GetInfoRequest, v1.GetInfoResponse]
-	getNode    *connect.Client[v1.GetNodeRequest, v1.GetNodeResponse]
-	getNetwork *connect.Client[v1.GetNetworkRequest, v1.GetNetworkResponse]
-	getCommit  *connect.Client[v1.GetCommitRequest, v1.GetCommitResponse]
-	_range     *connect.Client[v1.RangeRequest, v1.RangeResponse]
-	stream     *connect.Client[v1.StreamRequest, v1.StreamResponse]
+	getInfo            *connect.Client[v1.GetInfoRequest, v1.GetInfoResponse]
+	getNode            *connect.Client[v1.GetNodeRequest, v1.GetNodeResponse]
+	getNetwork         *connect.Client[v1.GetNetworkRequest, v1.GetNetworkResponse]
+	getCommit          *connect.Client[v1.GetCommitRequest, v1.GetCommitResponse]
+	_range             *connect.Client[v1.RangeRequest, v1.RangeResponse]
+	stream             *connect.Client[v1.StreamRequest, v1.StreamResponse]
+	getProof           *connect.Client[v1.GetProofRequest, v1.GetProofResponse]
+	getRound           *connect.Client[v1.GetRoundRequest, v1.GetRoundResponse]
+	getBlock           *connect.Client[v1.GetBlockRequest, v1.GetBlockResponse]
+	getDependencies    *connect.Client[v1.GetDependenciesRequest, v1.GetDependenciesResponse]
+	streamDependencies *connect.Client[v1.StreamDependenciesRequest, v1.StreamDependenciesResponse]
 }
 
 // GetInfo calls dunlin.v1.Read.GetInfo.
@@ -180,6 +239,47 @@ func (c *readClient) Stream(ctx context.Context, req *v1.StreamRequest) (*connec
 	return c.stream.CallServerStream(ctx, connect.NewRequest(req))
 }
 
+// GetProof calls dunlin.v1.Read.GetProof.
+func (c *readClient) GetProof(ctx context.Context, req *v1.GetProofRequest) (*v1.GetProofResponse, error) {
+	response, err := c.getProof.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetRound calls dunlin.v1.Read.GetRound.
+func (c *readClient) GetRound(ctx context.Context, req *v1.GetRoundRequest) (*v1.GetRoundResponse, error) {
+	response, err := c.getRound.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetBlock calls dunlin.v1.Read.GetBlock.
+func (c *readClient) GetBlock(ctx context.Context, req *v1.GetBlockRequest) (*v1.GetBlockResponse, error) {
+	response, err := c.getBlock.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetDependencies calls dunlin.v1.Read.GetDependencies.
+func (c *readClient) GetDependencies(ctx context.Context, req *v1.GetDependenciesRequest) (*v1.GetDependenciesResponse, error) {
+	response, err := c.getDependencies.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// StreamDependencies calls dunlin.v1.Read.StreamDependencies.
+func (c *readClient) StreamDependencies(ctx context.Context, req *v1.StreamDependenciesRequest) (*connect.ServerStreamForClient[v1.StreamDependenciesResponse], error) {
+	return c.streamDependencies.CallServerStream(ctx, connect.NewRequest(req))
+}
+
 // ReadHandler is an implementation of the dunlin.v1.Read service.
 type ReadHandler interface {
 	// GetInfo says what this node speaks, serves and allows.
@@ -194,6 +294,16 @@ type ReadHandler interface {
 	Range(context.Context, *v1.RangeRequest) (*v1.RangeResponse, error)
 	// Stream follows the order from a cursor for as long as the reader keeps up.
 	Stream(context.Context, *v1.StreamRequest, *connect.ServerStream[v1.StreamResponse]) error
+	// GetProof shows where an item stands and which legs it has, and what namespaces got in a commit.
+	GetProof(context.Context, *v1.GetProofRequest) (*v1.GetProofResponse, error)
+	// GetRound is the blocks of one round of the DAG, committed or not.
+	GetRound(context.Context, *v1.GetRoundRequest) (*v1.GetRoundResponse, error)
+	// GetBlock is one block of the DAG, whole and signed.
+	GetBlock(context.Context, *v1.GetBlockRequest) (*v1.GetBlockResponse, error)
+	// GetDependencies is what one commit ties together across namespaces.
+	GetDependencies(context.Context, *v1.GetDependenciesRequest) (*v1.GetDependenciesResponse, error)
+	// StreamDependencies follows these ties from a cursor, as Stream does the items.
+	StreamDependencies(context.Context, *v1.StreamDependenciesRequest, *connect.ServerStream[v1.StreamDependenciesResponse]) error
 }
 
 // NewReadHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -244,6 +354,40 @@ func NewReadHandler(svc ReadHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(readMethods.ByName("Stream")),
 		connect.WithHandlerOptions(opts...),
 	)
+	readGetProofHandler := connect.NewUnaryHandlerSimple(
+		ReadGetProofProcedure,
+		svc.GetProof,
+		connect.WithSchema(readMethods.ByName("GetProof")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	readGetRoundHandler := connect.NewUnaryHandlerSimple(
+		ReadGetRoundProcedure,
+		svc.GetRound,
+		connect.WithSchema(readMethods.ByName("GetRound")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	readGetBlockHandler := connect.NewUnaryHandlerSimple(
+		ReadGetBlockProcedure,
+		svc.GetBlock,
+		connect.WithSchema(readMethods.ByName("GetBlock")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	readGetDependenciesHandler := connect.NewUnaryHandlerSimple(
+		ReadGetDependenciesProcedure,
+		svc.GetDependencies,
+		connect.WithSchema(readMethods.ByName("GetDependencies")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	readStreamDependenciesHandler := connect.NewServerStreamHandlerSimple(
+		ReadStreamDependenciesProcedure,
+		svc.StreamDependencies,
+		connect.WithSchema(readMethods.ByName("StreamDependencies")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/dunlin.v1.Read/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ReadGetInfoProcedure:
@@ -258,6 +402,16 @@ func NewReadHandler(svc ReadHandler, opts ...connect.HandlerOption) (string, htt
 			readRangeHandler.ServeHTTP(w, r)
 		case ReadStreamProcedure:
 			readStreamHandler.ServeHTTP(w, r)
+		case ReadGetProofProcedure:
+			readGetProofHandler.ServeHTTP(w, r)
+		case ReadGetRoundProcedure:
+			readGetRoundHandler.ServeHTTP(w, r)
+		case ReadGetBlockProcedure:
+			readGetBlockHandler.ServeHTTP(w, r)
+		case ReadGetDependenciesProcedure:
+			readGetDependenciesHandler.ServeHTTP(w, r)
+		case ReadStreamDependenciesProcedure:
+			readStreamDependenciesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -289,4 +443,24 @@ func (UnimplementedReadHandler) Range(context.Context, *v1.RangeRequest) (*v1.Ra
 
 func (UnimplementedReadHandler) Stream(context.Context, *v1.StreamRequest, *connect.ServerStream[v1.StreamResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.Stream is not implemented"))
+}
+
+func (UnimplementedReadHandler) GetProof(context.Context, *v1.GetProofRequest) (*v1.GetProofResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.GetProof is not implemented"))
+}
+
+func (UnimplementedReadHandler) GetRound(context.Context, *v1.GetRoundRequest) (*v1.GetRoundResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.GetRound is not implemented"))
+}
+
+func (UnimplementedReadHandler) GetBlock(context.Context, *v1.GetBlockRequest) (*v1.GetBlockResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.GetBlock is not implemented"))
+}
+
+func (UnimplementedReadHandler) GetDependencies(context.Context, *v1.GetDependenciesRequest) (*v1.GetDependenciesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.GetDependencies is not implemented"))
+}
+
+func (UnimplementedReadHandler) StreamDependencies(context.Context, *v1.StreamDependenciesRequest, *connect.ServerStream[v1.StreamDependenciesResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.StreamDependencies is not implemented"))
 }
