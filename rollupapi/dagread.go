@@ -89,11 +89,7 @@ func (s *Server) block(ref dag.Ref) (*pb.GetBlockResponse, error) {
 
 // GetDependencies is what one commit ties together.
 func (g *reads) GetDependencies(_ context.Context, r *pb.GetDependenciesRequest) (*pb.GetDependenciesResponse, error) {
-	index := dag.CommitIndex(r.GetCommit())
-	if index == 0 {
-		index = g.server.backend.History.Heads().Committed
-	}
-	commit, err := g.server.commit(index)
+	commit, err := g.server.commitOrNewest(dag.CommitIndex(r.GetCommit()))
 	if err != nil {
 		return nil, g.server.fail(err)
 	}

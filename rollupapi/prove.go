@@ -239,7 +239,11 @@ func (s *Server) proveWhole(commit *ordering.Commit, sc scope) (*pb.Proof, error
 // the newest.
 func (s *Server) proveRange(sc scope, from, to dag.CommitIndex) ([]*pb.Proof, error) {
 	if from == 0 {
-		from = s.backend.History.Heads().Committed
+		newest, err := s.newestCommit()
+		if err != nil {
+			return nil, err
+		}
+		from = newest.Index
 	}
 	switch {
 	case to == 0:

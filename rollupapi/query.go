@@ -228,6 +228,14 @@ func (s *Server) newestCommit() (*ordering.Commit, error) {
 	return s.commit(s.backend.History.Heads().Committed)
 }
 
+// commitOrNewest is commit, or newestCommit for 0.
+func (s *Server) commitOrNewest(index dag.CommitIndex) (*ordering.Commit, error) {
+	if index == 0 {
+		return s.newestCommit()
+	}
+	return s.commit(index)
+}
+
 // commit reads one commit, or refuses because it is not there.
 func (s *Server) commit(index dag.CommitIndex) (*ordering.Commit, error) {
 	heads := s.backend.History.Heads()
