@@ -14,12 +14,21 @@ import (
 //
 // A Genesis that DecodeGenesis returned or Check accepted must not be changed afterwards.
 type Genesis struct {
-	Version    int                `json:"version"` // GenesisVersion
-	Chain      string             `json:"chain"`   // the network's name, for humans
-	Created    uint64             `json:"created"` // Unix milliseconds
-	Sealing    SealingRule        `json:"sealing"` // the zero value stands for PlainSealing of the validators
+	Version    int                `json:"version"`             // GenesisVersion
+	Chain      string             `json:"chain"`               // the network's name, for humans
+	Created    uint64             `json:"created"`             // Unix milliseconds
+	Continues  *Continuation      `json:"continues,omitempty"` // nil for a network without a predecessor
+	Sealing    SealingRule        `json:"sealing"`             // the zero value stands for PlainSealing of the validators
 	Validators []GenesisValidator `json:"validators"`
 	Namespaces []NamespaceRule    `json:"namespaces"`
+}
+
+// Continuation names the network that a new one takes over from, because it could not go on, and up to where
+// its order counts. The new network's own order begins anew behind it, with commit 1.
+type Continuation struct {
+	Network crypto.Digest `json:"network"`
+	Commit  CommitIndex   `json:"commit"` // the last that counts; 0 where there was none
+	Digest  crypto.Digest `json:"digest"` // of that commit
 }
 
 // GenesisValidator is one member of the first committee; its place in the list is its Author.
@@ -157,6 +166,9 @@ func (g *Genesis) checkRules() error {
 	}
 	if err := checkName(g.Chain); err != nil {
 		return fmt.Errorf("%w: chain: %w", ErrGenesis, err)
+	}
+	if g.Continues != nil && g.Continues.Network.IsZero() {
+		return fmt.Errorf("%w: continues: no network is named", ErrGenesis)
 	}
 	if n := len(g.Validators); n < MinCommittee || n > MaxCommittee {
 		return fmt.Errorf("%w: %d validators: name %d to %d", ErrGenesis, n, MinCommittee, MaxCommittee)

@@ -125,17 +125,32 @@ func initKey(dir, name string) error {
 func newInitGenesis() *cobra.Command {
 	var chain string
 	var namespaces []string
+	var old succession
 	c := &cobra.Command{
-		Use:   "genesis PUBLIC.json...",
+		Use:   "genesis [PUBLIC.json...]",
 		Short: "Print the genesis of a new network made of validators' public keys",
 		Long: `Print the genesis of a new network. Each PUBLIC.json is what "dunlin init" printed for one
 validator; their order is the order of the committee.
 
-A namespace is ID:NAME:SCHEME, where SCHEME is open, ed25519 or ethereum:CHAIN-ID.`,
+A namespace is ID:NAME:SCHEME, where SCHEME is open, ed25519 or ethereum:CHAIN-ID.
+
+With --from-export it is the genesis of a network that takes over from one which cannot go on, with that
+one's name, validators and namespaces (docs/disaster.md). Name the export of every operator: each is
+verified, and the longest counts. The new genesis names the old network and its last commit.
+
+Exits with 3 if an export does not hold, or two contradict each other.`,
 		Example: "  dunlin init genesis --chain harbour --namespace 1001:swap:ethereum:1001 a.json b.json c.json d.json > genesis.json",
-		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			genesis := &dag.Genesis{Version: dag.GenesisVersion, Chain: chain, Created: uint64(time.Now().UnixMilli())}
+			switch {
+			case len(old.exports) > 0:
+				var err error
+				if genesis, err = old.genesis(c); err != nil {
+					return err
+				}
+			case len(files) == 0 || len(old.replace)+len(old.drop) > 0:
+				return usage(c, "want PUBLIC.json files, or --from-export FILE")
+			}
 			for _, file := range files {
 				v, err := readPublic(file)
 				if err != nil {
@@ -159,6 +174,7 @@ A namespace is ID:NAME:SCHEME, where SCHEME is open, ed25519 or ethereum:CHAIN-I
 	}
 	c.Flags().StringVar(&chain, "chain", "dunlin", "name of the network: a-z, 0-9 and -")
 	c.Flags().StringArrayVar(&namespaces, "namespace", nil, "a rollup as ID:NAME:SCHEME; may be given many times")
+	old.flags(c)
 	return c
 }
 

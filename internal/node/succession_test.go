@@ -1,0 +1,66 @@
+package node
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+)
+
+func legacy(genesis *dag.Genesis, name string, digests ...byte) *Legacy {
+	l := &Legacy{Genesis: genesis, Name: name}
+	for _, d := range digests {
+		l.digests = append(l.digests, crypto.Digest{d})
+	}
+	if n := len(digests); n > 0 {
+		l.Head = dag.CommitRef{Index: dag.CommitIndex(n), Digest: l.digests[n-1]}
+	}
+	return l
+}
+
+func TestLongest(t *testing.T) {
+	_, genesis := network(t)
+	_, other := network(t)
+	a, b, none := legacy(genesis, "a", 1, 2, 3), legacy(genesis, "b", 1, 2, 3, 4), legacy(genesis, "none")
+	fork := legacy(genesis, "fork", 1, 9, 8)
+	for _, all := range [][]*Legacy{{b}, {a, b}, {b, a}, {none, b, a}} {
+		if got, err := Longest(all); err != nil || got != b {
+			t.Errorf("%v, %v; want b", got, err)
+		}
+	}
+	for _, all := range [][]*Legacy{{a, fork}, {fork, b}, {none, b, fork}} {
+		if _, err := Longest(all); !errors.Is(err, ErrForked) || !strings.Contains(err.Error(), "commit 2 ") {
+			t.Errorf("%v, want that commit 2 differs", err)
+		}
+	}
+	if _, err := Longest([]*Legacy{a, legacy(other, "other", 1)}); err == nil || !strings.Contains(err.Error(), "is of network") {
+		t.Errorf("histories of two networks: %v", err)
+	}
+}
+
+func TestSuccessor(t *testing.T) {
+	_, genesis := network(t)
+	genesis.Namespaces = []dag.NamespaceRule{{ID: 7, Name: "open", Scheme: dag.SchemeOpen}}
+	next := legacy(genesis, "a", 1, 2).Successor(2)
+	if err := next.Check(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := dag.DecodeGenesis(next.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := dag.Continuation{Network: genesis.Network(), Commit: 2, Digest: crypto.Digest{2}}
+	if again.Continues == nil || *again.Continues != want || !slices.Equal(again.Namespaces, genesis.Namespaces) {
+		t.Errorf("continues %v, namespaces %v", again.Continues, again.Namespaces)
+	}
+	if again.Network() == genesis.Network() {
+		t.Error("the new network has the id of the old one")
+	}
+	next.Continues = &dag.Continuation{}
+	if err := next.Check(); !errors.Is(err, dag.ErrGenesis) {
+		t.Errorf("a continuation of nothing: %v", err)
+	}
+}
