@@ -12,7 +12,7 @@ TOOL     := go tool -modfile=tools.mod
 PROTO    := go tool -modfile=../tools.mod buf generate
 GOFILES   = $(shell git ls-files -co --exclude-standard '*.go' ':!rollupapi/gen')
 
-.PHONY: help build test race fuzz sim mutants bench lint format generate docs devnet clean
+.PHONY: help build test race fuzz sim mutants bench clients lint format generate docs devnet clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ mutants: ## plant errors in the order and see that simulations or tests notice e
 bench: build ## measure packages, then a network of four under 20,000 tx/s for BENCHFOR (30s)
 	go test -run '^$$' -bench . -benchmem ./...
 	bin/dunlin devnet --validators 4 --rate 20000 --namespace open --size 512 --for $(BENCHFOR) --json
+
+clients: ## run wallets, js-libp2p and a Rollkit node against a live network (needs Node.js; builds for minutes)
+	DUNLIN_CLIENTS=1 go test -count=1 -v -timeout 60m ./test/clients
 
 lint: ## check format, vet, staticcheck and that generated files are fresh
 	@unformatted=$$($(TOOL) gofumpt -l $(GOFILES)); \
