@@ -144,3 +144,13 @@ func askAdmin(ctx context.Context, home *Home, path string) (*http.Response, err
 	}
 	return (&http.Client{Transport: transport}).Do(request)
 }
+
+// Running reports whether a node of the home answers on its admin socket.
+func (h *Home) Running() bool {
+	c, err := net.DialTimeout("unix", h.AdminPath(), adminHeadTime)
+	if err != nil {
+		return false
+	}
+	_ = c.Close() // it was opened only to see whether somebody accepts
+	return true
+}

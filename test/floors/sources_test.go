@@ -40,13 +40,14 @@ var mayImport = map[string][]string{
 	"internal/frontrun": {"crypto", "dag", "ordering"},
 	// devnet writes the homes that node defines.
 	"internal/devnet": {"crypto", "dag", "ordering", "p2p", "store", "rollupapi", "internal/node"},
+	"internal/doctor": {"crypto", "dag", "ordering", "p2p", "store", "rollupapi", "internal/node"},
 	"cmd/dunlin": {
 		"crypto", "dag", "ordering", "p2p", "store", "rollupapi",
-		"internal/node", "internal/sim", "internal/explorer", "internal/devnet", "internal/frontrun",
+		"internal/node", "internal/sim", "internal/explorer", "internal/devnet", "internal/doctor", "internal/frontrun",
 	},
 	"test": {
 		"crypto", "dag", "ordering", "p2p", "store", "rollupapi",
-		"internal/node", "internal/sim", "internal/explorer", "internal/devnet", "internal/frontrun",
+		"internal/node", "internal/sim", "internal/explorer", "internal/devnet", "internal/doctor", "internal/frontrun",
 	},
 }
 
