@@ -22,7 +22,7 @@ and is who it should be, and what the node says of itself. It changes nothing, a
 With --api and without --home only the node behind the URL is asked. Each finding is one line: ok, warn
 or bad, with what to do next.
 
-Exits with 1 if anything is bad.`,
+Exits with 1 if anything is bad. That a node does not run is a warning: look it over before its first start.`,
 		Example: "  dunlin doctor --home ~/.dunlin\n  dunlin doctor --api https://rollups.example",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -123,21 +123,25 @@ func timeSync(dir string) (median time.Duration, err error) {
 	return all[len(all)/2], nil
 }
 
-// files looks at the limit of open files.
+// files looks at the limit of open files. Go programs raise their own to the hard one.
 func (v *visit) files() {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		v.warn("files", "ulimit -n", "%v", err)
+		v.warn("files", "ulimit -Hn", "%v", err)
 		return
 	}
+	v.judgeFiles(limit.Cur)
+}
+
+func (v *visit) judgeFiles(most uint64) {
 	c := v.home.Config.Limits
 	need := uint64(fewFiles + 2*(validators(v.home)+c.Observers) + c.Streams)
-	if limit.Cur < need {
-		v.warn("files", fmt.Sprintf("ulimit -n %d, or LimitNOFILE=%d in the service's unit", need, need),
-			"%d files may be open here; %d are needed when limits.observers and limits.streams are used up", limit.Cur, need)
+	if most < need {
+		v.warn("files", fmt.Sprintf("ulimit -Hn %d, or LimitNOFILE=%d in the service's unit", need, need),
+			"%d files may be open here; %d are needed when limits.observers and limits.streams are used up", most, need)
 		return
 	}
-	v.ok("files", "%d files may be open here, %d may be needed", limit.Cur, need)
+	v.ok("files", "%d files may be open here, %d may be needed", most, need)
 }
 
 // ports looks whether the ports are the node's or can be.

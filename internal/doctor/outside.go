@@ -143,7 +143,11 @@ func (v *visit) clock(ctx context.Context, c *client.Client) {
 		v.warn("clock", "dunlin status", "the newest commit cannot be read: %v", err)
 		return
 	}
-	age := time.Since(time.UnixMilli(int64(header.GetTimeUnixMs())))
+	v.judgeClock(time.Since(time.UnixMilli(int64(header.GetTimeUnixMs()))))
+}
+
+// judgeClock judges how old the newest commit is by this clock.
+func (v *visit) judgeClock(age time.Duration) {
 	const next = "timedatectl status; let chrony or ntpd run"
 	switch {
 	case age < -ahead:
