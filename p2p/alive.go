@@ -118,8 +118,10 @@ func (n *Network) handleEcho(s network.Stream) {
 	case r.echoing <- struct{}{}:
 		defer func() { <-r.echoing }()
 	default:
+		n.tire(r)
 		return
 	}
+	n.spend(r, workStream)
 	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
 		return
 	}

@@ -29,6 +29,22 @@ func (b *bucket) allow(now time.Time) bool {
 	return b.tokens > 0
 }
 
+// reserve takes n tokens, into debt if need be, and says how long to wait for them. It takes none if that is
+// longer than patience.
+func (b *bucket) reserve(now time.Time, n int, patience time.Duration) (wait time.Duration, ok bool) {
+	b.allow(now)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tokens < 0 {
+		wait = time.Duration(-b.tokens / b.rate * float64(time.Second))
+	}
+	if wait > patience {
+		return 0, false
+	}
+	b.tokens -= float64(n)
+	return wait, true
+}
+
 // charge takes n tokens, into debt if need be.
 func (b *bucket) charge(n int) {
 	b.mu.Lock()

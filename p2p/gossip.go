@@ -29,7 +29,7 @@ type gossip struct {
 }
 
 func newGossip(n *Network) (*gossip, error) {
-	ps, err := pubsub.NewGossipSub(n.ctx, n.host, gossipOptions(n)...)
+	ps, err := pubsub.NewGossipSub(n.ctx, &gossipHost{n.host, n}, gossipOptions(n)...)
 	if err != nil {
 		return nil, fmt.Errorf("start gossip: %w", err)
 	}
@@ -93,6 +93,7 @@ func gossipOptions(n *Network) []pubsub.Option {
 			GossipThreshold: -500, PublishThreshold: -1000, GraylistThreshold: -2500,
 		}),
 		pubsub.WithPeerGater(pubsub.NewPeerGaterParams(0.33, pubsub.ScoreParameterDecay(2*time.Minute), pubsub.ScoreParameterDecay(10*time.Minute))),
+		pubsub.WithAppSpecificRpcInspector(n.countGossip),
 		pubsub.WithFloodPublish(true), pubsub.WithPeerExchange(false),
 		pubsub.WithLogger(slog.New(slog.DiscardHandler)),
 	}
@@ -129,8 +130,7 @@ func (g *gossip) checkBlock(_ context.Context, from peer.ID, m *pubsub.Message) 
 	}
 	v, err := dag.Verify(g.n.cfg.Committee, m.Data)
 	if err != nil {
-		g.n.count.gossipRejected.Add(1)
-		return pubsub.ValidationReject
+		return g.reject(from, err)
 	}
 	m.ValidatorData = v
 	return pubsub.ValidationAccept
@@ -141,8 +141,7 @@ func (g *gossip) checkTransaction(_ context.Context, from peer.ID, m *pubsub.Mes
 	case from == g.n.host.ID():
 		return pubsub.ValidationAccept
 	case len(m.Data) == 0 || len(m.Data) > maxGossipItem:
-		g.n.count.gossipRejected.Add(1)
-		return pubsub.ValidationReject
+		return g.reject(from, fmt.Errorf("%w: gossiped transaction of %d bytes", errFault, len(m.Data)))
 	case g.n.cfg.AdmitTransaction == nil:
 		return pubsub.ValidationIgnore
 	}
@@ -153,7 +152,17 @@ func (g *gossip) checkTransaction(_ context.Context, from peer.ID, m *pubsub.Mes
 	case errors.Is(err, ErrNotNow):
 		return pubsub.ValidationIgnore
 	}
+	return g.reject(from, err)
+}
+
+// reject refuses a message. Who says too much that is invalid, and is no member of the committee, loses its
+// connections: GossipSub alone would read on what it says, to throw it away.
+func (g *gossip) reject(from peer.ID, err error) pubsub.ValidationResult {
 	g.n.count.gossipRejected.Add(1)
+	if r := g.n.table.find(from); r != nil && !r.member && r.rejected.Add(1) >= maxRejected {
+		r.rejected.Store(0)
+		g.n.fault(r, fmt.Errorf("%d invalid messages gossiped, the last: %w", maxRejected, err))
+	}
 	return pubsub.ValidationReject
 }
 

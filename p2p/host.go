@@ -92,13 +92,18 @@ func newResources(cfg *Config) (network.ResourceManager, error) {
 	}
 	transient := system
 	transient.Memory = memoryLimit / 4
+	members, membersTransient := system, transient
+	if files := cfg.Limits.Descriptors; files > 0 {
+		system.FD = min(system.FD, rcmgr.LimitVal(files))
+		transient.FD = system.FD / 2 // who has not said who it is yet leaves the others room
+	}
 	onePeer := rcmgr.ResourceLimits{
 		Conns: 2 * connectionsPerPeer, ConnsInbound: connectionsPerPeer, ConnsOutbound: connectionsPerPeer,
 		Streams: 2 * streamsPerPeer, StreamsInbound: streamsPerPeer, StreamsOutbound: streamsPerPeer,
 		FD: 2 * connectionsPerPeer, Memory: memoryLimit / 4,
 	}
 	limits := rcmgr.PartialLimitConfig{
-		System: system, Transient: transient, AllowlistedSystem: system, AllowlistedTransient: transient,
+		System: system, Transient: transient, AllowlistedSystem: members, AllowlistedTransient: membersTransient,
 		ServiceDefault: system, ServicePeerDefault: onePeer, ProtocolDefault: system, ProtocolPeerDefault: onePeer,
 		PeerDefault: onePeer,
 	}.Build(rcmgr.DefaultLimits.Scale(memoryLimit, 2*connections))

@@ -27,6 +27,9 @@ const (
 	maxGossipControl = 64 << 10
 	// maxSubscriptions is how many subscriptions one GossipSub message may hold; there are two topics.
 	maxSubscriptions = 16
+	// maxRejected is after how many invalid gossiped messages a stranger is disconnected; GossipSub takes
+	// none of its messages then either.
+	maxRejected = 2
 	// gossipQueue is how many own blocks wait for the gossip topic; beyond it they are dropped.
 	gossipQueue = 64
 	// transactionQueue is how many gossiped transactions wait for the node; beyond it they are dropped.
@@ -94,23 +97,25 @@ const (
 // Limits are the limits that a node's operator or a test may want to change. A zero field means
 // the default.
 type Limits struct {
-	Events       int           // events that wait for the node; default 1024
-	QueueBytes   int           // bytes that wait for one peer; default 16 MiB
-	QueueFrames  int           // frames that wait for one peer; default 1024
-	Strangers    int           // peers outside the committee; default 64
-	DialTimeout  time.Duration // one attempt to connect; default 5 s
-	FetchTimeout time.Duration // without progress of a fetch, ours or served; default 5 s
-	WriteTimeout time.Duration // for one write to a peer; default 30 s
-	RedialMin    time.Duration // first pause between attempts; default 500 ms
-	RedialMax    time.Duration // longest pause between attempts; default 5 s
-	PingInterval time.Duration // between measurements of the round trip; default 5 s
-	WatchEvery   time.Duration // between looks whether a peer is silent; six in a row close it; default 1 s
-	Penalty      time.Duration // first time that a peer at fault is barred, doubling; default 1 s
-	PenaltyMax   time.Duration // longest time that a peer at fault is barred; default 1 minute
-	LookupMin    time.Duration // how long a peer is dialled before it is looked up in the DHT; doubles after each time; default 2 s
-	LookupMax    time.Duration // longest pause between look-ups; default 1 minute
-	Mesh         int           // other observers that an observer wants to be connected to; default 8
-	MingleEvery  time.Duration // between looks whether there are as many; default 15 s
+	Events        int           // events that wait for the node; default 1024
+	QueueBytes    int           // bytes that wait for one peer; default 16 MiB
+	QueueFrames   int           // frames that wait for one peer; default 1024
+	Strangers     int           // peers outside the committee; default 64
+	StrangersWork int           // microseconds a second of one core that all of those share; default 60,000
+	Descriptors   int           // files that connections of strangers may take; default as many as connections
+	DialTimeout   time.Duration // one attempt to connect; default 5 s
+	FetchTimeout  time.Duration // without progress of a fetch, ours or served; default 5 s
+	WriteTimeout  time.Duration // for one write to a peer; default 30 s
+	RedialMin     time.Duration // first pause between attempts; default 500 ms
+	RedialMax     time.Duration // longest pause between attempts; default 5 s
+	PingInterval  time.Duration // between measurements of the round trip; default 5 s
+	WatchEvery    time.Duration // between looks whether a peer is silent; six in a row close it; default 1 s
+	Penalty       time.Duration // first time that a peer at fault is barred, doubling; default 1 s
+	PenaltyMax    time.Duration // longest time that a peer at fault is barred; default 1 minute
+	LookupMin     time.Duration // how long a peer is dialled before it is looked up in the DHT; doubles after each time; default 2 s
+	LookupMax     time.Duration // longest pause between look-ups; default 1 minute
+	Mesh          int           // other observers that an observer wants to be connected to; default 8
+	MingleEvery   time.Duration // between looks whether there are as many; default 15 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -128,6 +133,7 @@ func (l Limits) withDefaults() Limits {
 	orInt(&l.QueueBytes, 16<<20)
 	orInt(&l.QueueFrames, 1024)
 	orInt(&l.Strangers, 64)
+	orInt(&l.StrangersWork, strangersWork)
 	orTime(&l.DialTimeout, 5*time.Second)
 	orTime(&l.FetchTimeout, 5*time.Second)
 	orTime(&l.WriteTimeout, 30*time.Second)

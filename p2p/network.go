@@ -104,6 +104,7 @@ type Network struct {
 	strangers    chan struct{} // a token per fetch that is being served to a stranger
 	outside      *bucket       // bytes that all strangers together are served
 	offers       chan struct{} // a token per offer that is being read
+	shared       *bucket       // work that strangers make beyond what each is given
 	newest       atomic.Pointer[dag.Ref]
 	addrs        map[peer.ID]peer.AddrInfo
 	count        counters
@@ -123,6 +124,7 @@ func New(cfg Config) (*Network, error) {
 		strangers:    make(chan struct{}, servedStrangers),
 		outside:      newBucket(strangersByteRate, strangersByteRate),
 		offers:       make(chan struct{}, offersServed),
+		shared:       newBucket(float64(cfg.Limits.StrangersWork), float64(cfg.Limits.StrangersWork)),
 		addrs:        make(map[peer.ID]peer.AddrInfo),
 	}
 	if n.log == nil {

@@ -107,15 +107,20 @@ func (n *Network) handleOffer(s network.Stream) {
 	defer r.done()
 	defer context.AfterFunc(r.ctx, func() { _ = s.Reset() })()
 	select {
-	case n.offers <- struct{}{}:
-		defer func() { <-n.offers }()
-	default:
-		return
-	}
-	select {
 	case r.offering <- struct{}{}:
 		defer func() { <-r.offering }()
 	default:
+		n.tire(r)
+		return
+	}
+	if !n.afford(r.ctx, r, workStream) {
+		return
+	}
+	select {
+	case n.offers <- struct{}{}:
+		defer func() { <-n.offers }()
+	default:
+		n.tire(r)
 		return
 	}
 	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
@@ -151,6 +156,7 @@ func (n *Network) takeOffer(r *remote, s network.Stream) error {
 		if size += len(f.body); len(verdicts) == MaxOfferItems || size > MaxOfferBytes {
 			return fmt.Errorf("%w: offer of more than %d items or %d bytes", errFault, MaxOfferItems, MaxOfferBytes)
 		}
+		n.spend(r, workMessage+workKiB*len(f.body)/1024)
 		verdicts = append(verdicts, n.judge(r, f.body))
 	}
 	if len(verdicts) == 0 {

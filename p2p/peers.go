@@ -44,6 +44,10 @@ type remote struct {
 
 	offeredItems, offeredBytes *bucket // what it offers
 
+	allowance *bucket      // work of its that need not wait for that of other strangers
+	gossiped  atomic.Int64 // work that its gossip made, and that is not charged yet
+	rejected  atomic.Int64 // gossiped messages of its that were invalid, since the last fault
+
 	ctx    context.Context // ends when the peer is removed
 	cancel context.CancelFunc
 
@@ -180,6 +184,7 @@ func (t *table) add(id peer.ID) (r *remote, fresh bool) {
 	r.offering = make(chan struct{}, offersPerPeer)
 	r.lookingUp, r.lookups = make(chan struct{}, lookupsPerPeer), newBucket(lookupRate, lookupBurst)
 	r.offeredItems, r.offeredBytes = newBucket(offerItemRate, offerItemRate), newBucket(offerByteRate, offerByteRate)
+	r.allowance = newBucket(strangerWork, strangerSaved)
 	r.ctx, r.cancel = context.WithCancel(t.ctx)
 	t.byID[id], t.byNumber[r.number] = r, r
 	return r, true

@@ -30,6 +30,7 @@ func (n *Network) handlePush(s network.Stream) {
 	}
 	stop := context.AfterFunc(r.ctx, func() { _ = s.Reset() })
 	defer stop()
+	n.spend(r, workStream)
 	if !r.waitUp() {
 		return
 	}
@@ -63,6 +64,9 @@ func (n *Network) readPush(r *remote, br *bufio.Reader) error {
 			return err
 		}
 		n.account(r, f)
+		if !n.afford(r.ctx, r, workMessage) {
+			continue // there is too much of it
+		}
 		if f.kind != kindBlock {
 			if err := n.takeControl(r, f); err != nil {
 				return err

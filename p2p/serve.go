@@ -21,15 +21,16 @@ func (n *Network) handleFetch(s network.Stream) {
 	}
 	defer r.done()
 	defer context.AfterFunc(r.ctx, func() { _ = s.Reset() })()
-	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
-		return
-	}
 	release, ok := n.admitFetch(r)
 	if !ok {
 		n.count.fetchesRefused.Add(1)
+		n.tire(r)
 		return // too many at a time: reset, before a byte is read
 	}
 	defer release()
+	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
+		return
+	}
 	v := &serving{n: n, r: r, s: s, out: bufio.NewWriterSize(s, readBuffer)}
 	err := v.serve()
 	switch {
@@ -51,6 +52,10 @@ func (n *Network) admitFetch(r *remote) (release func(), ok bool) {
 	}
 	if r.member {
 		return func() { <-r.serving }, true
+	}
+	if !n.afford(r.ctx, r, workStream) {
+		<-r.serving
+		return nil, false
 	}
 	select {
 	case n.strangers <- struct{}{}:
@@ -92,6 +97,7 @@ func (v *serving) serve() error {
 		v.r.served.charge(v.bytes)
 		if !v.r.member {
 			v.n.outside.charge(v.bytes)
+			v.n.spend(v.r, workKiB*v.bytes/1024)
 		}
 	}()
 	if len(q.refs) > 0 {

@@ -20,7 +20,7 @@ import (
 	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
 )
 
-// Config is what a Server stands on. All fields but Identity and Streams are needed.
+// Config is what a Server stands on. All fields but Identity, Streams and Connections are needed.
 type Config struct {
 	Sequencer Sequencer
 	History   History
@@ -37,7 +37,9 @@ type Config struct {
 	Chain     string // the network's name, for people
 	Version   string // the program's version
 	Streams   int    // how many streams are served at a time; 0 for 256
-	Logger    *slog.Logger
+	// Connections is how many connections are served at a time, more wait in the backlog; 0 for 4096, the most.
+	Connections int
+	Logger      *slog.Logger
 }
 
 // Server serves the rollup-facing interface of one node. Its methods are safe for concurrent use.
@@ -70,6 +72,9 @@ func New(c Config) *Server {
 	if c.Streams == 0 {
 		c.Streams = defaultStreams
 	}
+	if c.Connections <= 0 || c.Connections > maxConnections {
+		c.Connections = maxConnections
+	}
 	s := &Server{
 		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(), openings: newOpenings(), once: newOnce(),
 		chains: &chainBook{network: c.Committee.Network(), history: c.History}, proofs: newProofBook(),
@@ -87,7 +92,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	failed := make(chan error, 2)
 	var parts sync.WaitGroup
 	parts.Go(func() { failed <- s.follow(s.life) })
-	parts.Go(func() { failed <- web.Serve(netutil.LimitListener(l, maxConnections)) })
+	parts.Go(func() { failed <- web.Serve(netutil.LimitListener(l, s.backend.Connections)) })
 	var err error
 	select {
 	case <-ctx.Done():

@@ -25,7 +25,7 @@ const (
 	batchEvery = 50 * time.Millisecond
 )
 
-// load is clients that submit to all nodes, each node in two namespaces, until it is stopped.
+// load is clients that submit to nodes, each node in two namespaces, until it is stopped.
 type load struct {
 	fleet      *fleet
 	cancel     context.CancelFunc
@@ -36,12 +36,16 @@ type load struct {
 	unanswered   int               // batches: the node was away
 }
 
-func startLoad(f *fleet) *load {
+// startLoad submits to all nodes, or to those that are named.
+func startLoad(f *fleet, nodes ...int) *load {
 	f.t.Helper()
+	if len(nodes) == 0 {
+		nodes = f.all()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{fleet: f, cancel: cancel, acknowledged: make([][]crypto.Digest, len(f.network.Nodes))}
 	f.t.Cleanup(l.stop)
-	for i := range f.network.Nodes {
+	for _, i := range nodes {
 		for _, source := range []payloads{openPayloads(i), newWallet(f.t, devnet.DemoA)} {
 			l.submitters.Go(func() { l.submit(ctx, i, source) })
 		}

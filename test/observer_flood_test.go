@@ -1,238 +1,240 @@
 package test
 
 import (
+	"bufio"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
-	"net"
-	"sync"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
-	pb "github.com/libp2p/go-libp2p-pubsub/pb"
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/security/noise"
-	ma "github.com/multiformats/go-multiaddr"
-	"google.golang.org/protobuf/proto"
-
-	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/devnet"
-	"github.com/dunlin-network/dunlin/ordering"
-	"github.com/dunlin-network/dunlin/p2p"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
-// What the strangers do to one validator, and what it may take.
+// The flood by strangers, and what it may cost.
 const (
-	strangers             = 20
-	strangerPause         = 10 * time.Millisecond // between the messages of one: 2,000 a second of all
-	strangerOffers        = 8                     // of one that are not answered
-	idleConnections       = 500
-	subscriptionBytes     = 50 << 20  // to topics that do not exist
-	defaultStrangeSeconds = 8         // unless DUNLIN_FLOOD_SECONDS says otherwise
-	strangeMemory         = 512 << 20 // bytes
+	strangePairs = 3         // of windows, with and without the flood
+	strangeShare = 0.15      // of the commits go on at least, whatever else the machine does
+	shareOfLong  = 0.70      // where DUNLIN_FLOOD_SECONDS is given, which wants a machine that does nothing else
+	strangeTime  = 6         // seconds of flood in all, unless DUNLIN_FLOOD_SECONDS says otherwise
+	strangeLimit = 512 << 20 // bytes of memory
+	honestRate   = 3500      // transactions a second of honestBytes: a tenth of what two cores order
+	honestBytes  = 512
+	honestEvery  = 25 * time.Millisecond // a batch to each node
 )
 
-// Strangers flood a validator with valid, invalid, repeated and future messages while 500 connections stand
-// open: its memory stays bounded, nobody is accused, and all go on committing what honest clients submit.
+// Strangers flood a validator: its memory stays bounded, nobody is accused, what honest clients submit is
+// committed at a rate that is near to the one without the flood, and an honest observer is still served. Windows
+// with and without the flood take turns; in those without it the strangers' process burns as much of the
+// processors as the flood takes of it, so that what is lost is what the flood costs the validators.
 func TestStrangersFlood(t *testing.T) {
 	if testing.Short() {
 		t.Skip("floods a network for a while")
 	}
 	t.Parallel()
-	during := time.Duration(number(t, "DUNLIN_FLOOD_SECONDS", defaultStrangeSeconds)) * time.Second
+	share := strangeShare
+	if os.Getenv("DUNLIN_FLOOD_SECONDS") != "" {
+		share = shareOfLong
+	}
+	during := time.Duration(number(t, "DUNLIN_FLOOD_SECONDS", strangeTime)) * time.Second / strangePairs
 	f := newFleet(t, devnet.Plan{Validators: 4})
 	f.start(f.all()...)
 	f.untilProposing(f.all()...)
-	l := startLoad(f)
+	observer := f.addObserver(freeAddress(t))
+	f.start(observer)
+	f.until(observer, "follows", func(s status) bool { return s.Commit > 0 && s.Peers == 4 })
+	l := startPacedLoad(f, honestRate)
 	l.untilMore(200)
-	commits := func() dag.CommitIndex {
-		before := f.commitOf(1)
-		time.Sleep(during)
-		return f.commitOf(1) - before
+	c := newStrangers(f, 0)
+	memory, others := watchMemory(f, 0), watchMemory(f, 1)
+	var alone, burnt, flooded []window
+	for range strangePairs {
+		flooded = append(flooded, c.during(flooding, during))
+		burnt = append(burnt, c.during(burning, during))
+		alone = append(alone, c.during(resting, during))
 	}
-	calm := commits()
-	memory := watchMemory(f, 0)
-	end := floodBy(f)
-	flooded := commits()
-	sent := end() // before its repetitions outlive the window in which an id is remembered
-	l.untilMore(100)
-	peak := memory()
+	peak, other := memory(), others()
+	for i := range flooded {
+		t.Logf("flood %v | same processors %v | alone %v", flooded[i], burnt[i], alone[i])
+	}
+	of, raw := median(flooded, burnt), median(flooded, alone)
+	t.Logf("%.0f %% of the commits go on under %d messages; %.0f %% of those without the strangers' own use of the processors; at most %d MiB of memory, and one that is left alone %d",
+		100*raw, c.sent, 100*of, peak>>20, other>>20)
+	if peak > strangeLimit {
+		t.Errorf("the flooded validator took %d bytes of memory, limit %d", peak, strangeLimit)
+	}
+	if of < share {
+		t.Errorf("%.0f %% of the commits go on, want %.0f %%", 100*of, 100*share)
+	}
+	head := f.commitOf(1)
+	f.untilPast(observer, head-1)
 	l.stop()
-	t.Logf("%d commits in %s, and %d under %d messages of %d strangers and %d idle connections and %d MiB of subscriptions; at most %d MiB of memory",
-		calm, during, flooded, sent, strangers, idleConnections, subscriptionBytes>>20, peak>>20)
-	if peak > strangeMemory {
-		t.Errorf("the flooded validator took %d bytes of memory, limit %d", peak, strangeMemory)
-	}
-	if flooded == 0 {
-		t.Error("no commit under the flood")
-	}
 	f.checkCommitted(l.promised())
 	f.checkHonest()
 }
 
-// floodBy begins to flood node 0. The result ends it and says how many messages were sent.
-func floodBy(f *fleet) func() int {
+// window is what happened in a while.
+type window struct {
+	commits dag.CommitIndex
+	seconds float64
+	nodes   []float64 // processors that each node used, and the strangers
+}
+
+func (w window) String() string {
+	return fmt.Sprintf("%.0f/s, cores %.2f", float64(w.commits)/w.seconds, w.nodes)
+}
+
+// median is the share of commits in the middle of the pairs.
+func median(with, without []window) float64 {
+	var shares []float64
+	for i := range with {
+		shares = append(shares, float64(with[i].commits)/with[i].seconds/(float64(without[i].commits)/without[i].seconds))
+	}
+	slices.Sort(shares)
+	return shares[len(shares)/2]
+}
+
+// strangersProcess is the process of the strangers.
+type strangersProcess struct {
+	fleet *fleet
+	cmd   *exec.Cmd
+	in    io.Writer
+	out   *bufio.Scanner
+	sent  int // messages
+}
+
+// newStrangers starts the strangers of one node.
+func newStrangers(f *fleet, target int) *strangersProcess {
+	f.t.Helper()
+	p := &strangersProcess{fleet: f, cmd: exec.Command(os.Args[0])}
+	p.cmd.Env = append(os.Environ(), strangersTarget+"="+f.network.Nodes[target].P2P,
+		strangersGenesis+"="+filepath.Join(f.network.Dir(), devnet.GenesisFile))
+	p.cmd.Stderr, p.cmd.SysProcAttr = os.Stderr, childAttributes()
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	p.in, p.out = in, bufio.NewScanner(out)
+	if err := p.cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		_ = in.Close()
+		if err := p.cmd.Wait(); err != nil {
+			f.t.Errorf("strangers: %v", err)
+		}
+	})
+	p.tell(resting)
+	return p
+}
+
+func (p *strangersProcess) tell(m mode) {
+	p.fleet.t.Helper()
+	if _, err := fmt.Fprintln(p.in, m); err != nil {
+		p.fleet.t.Fatal(err)
+	}
+	if !p.out.Scan() {
+		p.fleet.t.Fatal("the strangers have ended")
+	}
+	var err error
+	if p.sent, err = strconv.Atoi(p.out.Text()); err != nil {
+		p.fleet.t.Fatal(err)
+	}
+}
+
+// during lets the strangers be in a mode for a while.
+func (p *strangersProcess) during(m mode, d time.Duration) window {
+	p.fleet.t.Helper()
+	p.tell(m)
+	time.Sleep(d / 10) // until the network is in that state
+	before, began, used := p.fleet.commitOf(1), time.Now(), p.processors()
+	time.Sleep(d)
+	w := window{commits: p.fleet.commitOf(1) - before, seconds: time.Since(began).Seconds()}
+	for i, now := range p.processors() {
+		w.nodes = append(w.nodes, (now-used[i]).Seconds()/w.seconds)
+	}
+	return w
+}
+
+// processors is what the nodes and the strangers have had of the processors.
+func (p *strangersProcess) processors() []time.Duration {
+	var out []time.Duration
+	for _, r := range p.fleet.running {
+		out = append(out, processors(r.cmd.Process.Pid))
+	}
+	return append(out, processors(p.cmd.Process.Pid))
+}
+
+// processors is the time that a process has had of the processors; 0 without /proc.
+func processors(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	const tick, user = 10 * time.Millisecond, 11 // fields after the name, which ends with the last bracket
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	var sum time.Duration
+	for _, f := range fields[user : user+2] {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			return 0
+		}
+		sum += time.Duration(n) * tick
+	}
+	return sum
+}
+
+// startPacedLoad offers so many transactions a second to all validators together, as far as they answer.
+func startPacedLoad(f *fleet, rate int) *load {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	target, err := peer.AddrInfoFromString(f.network.Nodes[0].P2P)
-	if err != nil {
-		f.t.Fatal(err)
+	l := &load{fleet: f, cancel: cancel}
+	f.t.Cleanup(l.stop)
+	validators := f.genesis().Validators
+	for i := range validators {
+		perBatch := int(float64(rate) * honestEvery.Seconds() / float64(len(validators)))
+		l.submitters.Go(func() { l.pace(ctx, f.clients[i], i, perBatch) })
 	}
-	genesis := f.genesis()
-	committee, err := genesis.Committee()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	sent := 0
-	for i := range strangers {
-		keys, err := crypto.GenerateKeys(rand.Reader)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		network, err := p2p.New(p2p.Config{
-			Identity: keys.Identity, Committee: committee, Blocks: nothing{}, Peers: []peer.AddrInfo{*target},
-			Listen: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0")},
-		})
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		all.Go(func() {
-			for range network.Events() {
-			}
-		})
-		all.Go(func() {
-			defer network.Close()
-			s := &stranger{network: network, number: i, free: make(chan struct{}, strangerOffers), hasher: dag.NewItemHasher(committee.Network())}
-			defer s.offers.Wait()
-			for next := time.Now(); ctx.Err() == nil; next = next.Add(strangerPause) {
-				time.Sleep(time.Until(next))
-				s.say(ctx)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			sent += s.said
-		})
-	}
-	var idle []net.Conn
-	host, _ := target.Addrs[0].ValueForProtocol(ma.P_IP4)
-	port, _ := target.Addrs[0].ValueForProtocol(ma.P_TCP)
-	for range idleConnections {
-		if c, err := net.Dial("tcp", net.JoinHostPort(host, port)); err == nil {
-			idle = append(idle, c)
-		}
-	}
-	all.Go(func() { subscribe(ctx, *target) })
-	end := sync.OnceFunc(func() {
-		cancel()
-		all.Wait()
-		for _, c := range idle {
-			_ = c.Close()
-		}
-	})
-	f.t.Cleanup(end)
-	return func() int { end(); return sent }
+	return l
 }
 
-// subscribe sends subscriptions to topics that do not exist until all are sent or ctx ends.
-func subscribe(ctx context.Context, target peer.AddrInfo) {
-	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.Security(noise.ID, noise.New))
-	if err != nil {
-		panic(err)
-	}
-	defer h.Close()
-	if h.Connect(ctx, target) != nil {
-		return
-	}
-	s, err := h.NewStream(ctx, target.ID, "/meshsub/1.1.0")
-	if err != nil {
-		return
-	}
-	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	yes := true
-	for sent := 0; sent < subscriptionBytes; {
-		var message pb.RPC
-		for range 4000 {
-			topic := fmt.Sprintf("a topic of which nobody has ever heard before, number %d", sent)
-			sent += len(topic)
-			message.Subscriptions = append(message.Subscriptions, &pb.RPC_SubOpts{Subscribe: &yes, Topicid: &topic})
+// pace submits a batch every honestEvery, several at a time where answers take longer.
+func (l *load) pace(ctx context.Context, to *client.Client, node, size int) {
+	const underWay = 8
+	free := make(chan struct{}, underWay)
+	defer func() {
+		for range underWay {
+			free <- struct{}{}
 		}
-		raw, err := proto.Marshal(&message)
-		if err != nil {
-			panic(err)
+	}()
+	ticker := time.NewTicker(honestEvery)
+	defer ticker.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
 		}
-		if _, err := s.Write(append(binary.AppendUvarint(nil, uint64(len(raw))), raw...)); err != nil {
-			return // the validator has had enough
+		batch := make([][]byte, size)
+		for i := range batch {
+			batch[i] = fmt.Appendf(nil, "%-*s", honestBytes, fmt.Sprintf("node %d, batch %d, item %d, of %d", node, n, i, time.Now().UnixNano()))
 		}
+		free <- struct{}{}
+		go func() {
+			defer func() { <-free }()
+			l.note(to.SubmitBatch(ctx, devnet.Open, batch))
+		}()
 	}
-}
-
-// stranger is a node without a place in the committee that says one useless thing after the other.
-type stranger struct {
-	network      *p2p.Network
-	number, said int
-	hasher       *dag.ItemHasher
-	offers       sync.WaitGroup
-	free         chan struct{} // a token per offer that is not answered
-}
-
-// offer offers items if few offers are unanswered, and does not wait for the answer.
-func (s *stranger) offer(ctx context.Context, raws ...[]byte) {
-	select {
-	case s.free <- struct{}{}:
-	default:
-		return
-	}
-	s.offers.Go(func() {
-		_, _ = s.network.Offer(ctx, 0, raws)
-		<-s.free
-	})
-}
-
-func (s *stranger) say(ctx context.Context) {
-	s.said++
-	future := dag.Round(1_000_000 + s.said)
-	switch s.said % 8 {
-	case 0: // valid and new
-		_ = s.network.PublishTransaction(ctx, s.item(s.said))
-	case 1, 2: // valid, and said before
-		_ = s.network.PublishTransaction(ctx, s.item(0))
-	case 3: // a frontier from the future
-		_ = s.network.Send(ordering.Send{To: 0, Message: ordering.FrontierMessage{Newest: []dag.Ref{{Round: future, Author: 1}}}})
-	case 4: // rounds that nobody has, and many that all have
-		s.network.Fetch(ordering.Fetch{ID: uint64(s.said), To: 0, FromRound: future, ToRound: future + 400})
-		s.network.Fetch(ordering.Fetch{ID: uint64(s.said), To: 0, FromRound: 1, ToRound: 400})
-	case 5: // what is no transaction, where that bars nobody
-		s.offer(ctx, fmt.Appendf(nil, "no transaction %d of %d", s.said, s.number))
-	case 6: // valid, offered again and again
-		s.offer(ctx, s.item(1), s.item(1), s.item(1))
-	case 7: // what is no transaction, where it does
-		if s.number%2 == 0 {
-			_ = s.network.PublishTransaction(ctx, fmt.Appendf(nil, "no transaction %d of %d", s.said, s.number))
-		}
-	}
-}
-
-func (s *stranger) item(i int) []byte {
-	tx := dag.Transaction{Namespace: devnet.Open, Payload: fmt.Appendf(nil, "stranger %d, number %d", s.number, i)}
-	item, err := tx.Encode(s.hasher)
-	if err != nil {
-		panic(err)
-	}
-	return item.Raw
-}
-
-// nothing is the blocks of a node that has none.
-type nothing struct{}
-
-// Block has none.
-func (nothing) Block(dag.Ref) ([]byte, bool, error) { return nil, false, nil }
-
-// BlocksInRounds has none.
-func (nothing) BlocksInRounds(_, to dag.Round, _ int) ([][]byte, dag.Round, error) {
-	return nil, to + 1, nil
 }

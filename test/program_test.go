@@ -30,6 +30,12 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 var programDir string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(strangersTarget) != "" {
+		if err := runStrangers(); err != nil {
+			panic(err)
+		}
+		return
+	}
 	code := func() int {
 		var err error
 		if programDir, err = os.MkdirTemp("", "dunlin-test-"); err != nil {

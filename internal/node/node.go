@@ -42,6 +42,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.store.Close()) }()
+	if n.files, err = n.shareDescriptors(); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", home.Config.API.Listen)
 	if err != nil {
 		return &HomeError{fmt.Errorf("serve the API: %w", err), "set api.listen in " + home.Dir + "/" + ConfigFile + " to a free address"}
@@ -78,6 +81,7 @@ type node struct {
 	progress  *progress
 	network   *p2p.Network
 	admin     net.Listener // nil where it could not be opened
+	files     descriptors
 }
 
 // open takes the home's store and rebuilds the engine, before any networking.
@@ -119,7 +123,7 @@ func (n *node) join() (*p2p.Network, error) {
 	network, err := p2p.New(p2p.Config{
 		Identity: n.home.Keys.Identity, Committee: n.committee, Listen: n.home.Listen, Peers: n.home.Peers, Announce: n.home.Announce, Relay: relay,
 		Blocks: blockSource{n.store}, AdmitTransaction: n.admitGossip, Logger: n.log,
-		Limits: p2p.Limits{Strangers: n.home.Config.Limits.Observers},
+		Limits: p2p.Limits{Strangers: n.home.Config.Limits.Observers, Descriptors: n.files.mesh},
 	})
 	if err != nil {
 		return nil, &HomeError{fmt.Errorf("join the mesh: %w", err), "look at p2p.listen in " + n.home.Dir + "/" + ConfigFile}
@@ -165,7 +169,7 @@ func (n *node) api() *rollupapi.Server {
 	return rollupapi.New(rollupapi.Config{
 		Sequencer: n, History: n.history, Watcher: n.history, DAG: n.history, Sealing: n, Reveals: n, Node: n, Admission: n.admission, Identity: n.home.Keys.Identity,
 		Committee: n.committee, Registry: n.registry, Name: n.home.Config.Name, Chain: n.home.Genesis.Chain, Version: n.version,
-		Streams: n.home.Config.Limits.Streams, Logger: n.log,
+		Streams: n.home.Config.Limits.Streams, Connections: n.files.api, Logger: n.log,
 	})
 }
 
