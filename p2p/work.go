@@ -14,9 +14,9 @@ import (
 // What peers outside the committee may take of this node's processors, in microseconds a second. What is beyond
 // it waits with them, in the windows of their streams, and not here. Costs were measured roughly, on one core.
 const (
-	// strangersWork is what all of them share, so that the committee's blocks find the processors free: 4 % of
-	// a core, or 13 MiB of blocks that are served.
-	strangersWork = 40_000
+	// strangersWork is what all of them share, so that the committee's blocks find the processors free: 6 % of
+	// a core, or 7 MiB of blocks that are served. There are other validators to ask.
+	strangersWork = 60_000
 	// strangerWork is what each is given besides, and strangerSaved is how much of it one may save up: whoever
 	// asks little does not wait behind those who ask much.
 	strangerWork, strangerSaved = 1_000, 50_000
@@ -28,7 +28,7 @@ const (
 
 	workStream  = 150 // to negotiate and answer one stream of theirs
 	workMessage = 40  // a gossiped or pushed message, or an offered item
-	workKiB     = 3   // to read or to serve so much
+	workKiB     = 8   // to serve so much, the network of the system included; no less than to read it
 )
 
 // afford waits until the work of a stranger may be done, and charges it. It reports false if the stranger's turn
