@@ -57,9 +57,9 @@ func TestStrangersFlood(t *testing.T) {
 	memory, others := watchMemory(f, 0), watchMemory(f, 1)
 	var alone, burnt, flooded []window
 	for range strangePairs {
-		flooded = append(flooded, c.during(flooding, during))
-		burnt = append(burnt, c.during(burning, during))
-		alone = append(alone, c.during(resting, during))
+		flooded = append(flooded, c.during(flooding, during, l))
+		burnt = append(burnt, c.during(burning, during, l))
+		alone = append(alone, c.during(resting, during, l))
 	}
 	peak, other := memory(), others()
 	for i := range flooded {
@@ -84,12 +84,13 @@ func TestStrangersFlood(t *testing.T) {
 // window is what happened in a while.
 type window struct {
 	commits dag.CommitIndex
+	taken   int // honest transactions
 	seconds float64
 	nodes   []float64 // processors that each node used, and the strangers
 }
 
 func (w window) String() string {
-	return fmt.Sprintf("%.0f/s, cores %.2f", float64(w.commits)/w.seconds, w.nodes)
+	return fmt.Sprintf("%.0f/s with %.0f tx/s, cores %.2f", float64(w.commits)/w.seconds, float64(w.taken)/w.seconds, w.nodes)
 }
 
 // median is the share of commits in the middle of the pairs.
@@ -155,13 +156,13 @@ func (p *strangersProcess) tell(m mode) {
 }
 
 // during lets the strangers be in a mode for a while.
-func (p *strangersProcess) during(m mode, d time.Duration) window {
+func (p *strangersProcess) during(m mode, d time.Duration, l *load) window {
 	p.fleet.t.Helper()
 	p.tell(m)
 	time.Sleep(d / 10) // until the network is in that state
-	before, began, used := p.fleet.commitOf(1), time.Now(), p.processors()
+	before, taken, began, used := p.fleet.commitOf(1), len(l.promised()), time.Now(), p.processors()
 	time.Sleep(d)
-	w := window{commits: p.fleet.commitOf(1) - before, seconds: time.Since(began).Seconds()}
+	w := window{commits: p.fleet.commitOf(1) - before, taken: len(l.promised()) - taken, seconds: time.Since(began).Seconds()}
 	for i, now := range p.processors() {
 		w.nodes = append(w.nodes, (now-used[i]).Seconds()/w.seconds)
 	}
