@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/devnet"
-	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
 // The flood by strangers, and what it may cost.
@@ -201,18 +201,18 @@ func processors(pid int) time.Duration {
 func startPacedLoad(f *fleet, rate int) *load {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &load{fleet: f, cancel: cancel}
+	l := &load{fleet: f, cancel: cancel, acknowledged: make([][]crypto.Digest, len(f.network.Nodes))}
 	f.t.Cleanup(l.stop)
 	validators := f.genesis().Validators
 	for i := range validators {
 		perBatch := int(float64(rate) * honestEvery.Seconds() / float64(len(validators)))
-		l.submitters.Go(func() { l.pace(ctx, f.clients[i], i, perBatch) })
+		l.submitters.Go(func() { l.pace(ctx, i, perBatch) })
 	}
 	return l
 }
 
 // pace submits a batch every honestEvery, several at a time where answers take longer.
-func (l *load) pace(ctx context.Context, to *client.Client, node, size int) {
+func (l *load) pace(ctx context.Context, node, size int) {
 	const underWay = 8
 	free := make(chan struct{}, underWay)
 	defer func() {
@@ -235,7 +235,8 @@ func (l *load) pace(ctx context.Context, to *client.Client, node, size int) {
 		free <- struct{}{}
 		go func() {
 			defer func() { <-free }()
-			l.note(to.SubmitBatch(ctx, devnet.Open, batch))
+			results, err := l.fleet.clients[node].SubmitBatch(ctx, devnet.Open, batch)
+			l.note(node, results, err)
 		}()
 	}
 }
