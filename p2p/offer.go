@@ -114,6 +114,7 @@ func (n *Network) handleOffer(s network.Stream) {
 		return
 	}
 	if !n.afford(r.ctx, r, workStream) {
+		n.tire(r)
 		return
 	}
 	select {

@@ -64,8 +64,8 @@ func (n *Network) readPush(r *remote, br *bufio.Reader) error {
 			return err
 		}
 		n.account(r, f)
-		if !n.afford(r.ctx, r, workMessage) {
-			continue // there is too much of it
+		if !n.pace(r.ctx, r, workMessage) {
+			return ErrClosed
 		}
 		if f.kind != kindBlock {
 			if err := n.takeControl(r, f); err != nil {

@@ -41,6 +41,15 @@ func (n *Network) afford(ctx context.Context, r *remote, cost int) bool {
 	return ok && sleep(ctx, wait)
 }
 
+// pace is afford for what a peer says on one stream: it waits however long that takes, and with it the peer.
+func (n *Network) pace(ctx context.Context, r *remote, cost int) bool {
+	if r.member {
+		return true
+	}
+	wait, _ := n.turn(time.Now(), r, cost, never)
+	return sleep(ctx, wait)
+}
+
 // spend charges a stranger for work that is done already; what it asks next waits the longer.
 func (n *Network) spend(r *remote, cost int) {
 	if !r.member {
@@ -128,10 +137,8 @@ type gossipStream struct {
 func (s *gossipStream) Read(b []byte) (int, error) {
 	cost := int(s.r.gossiped.Swap(0)) + s.read/1024*workKiB
 	s.read %= 1024
-	if cost > 0 {
-		if wait, _ := s.n.turn(time.Now(), s.r, cost, never); !sleep(s.r.ctx, wait) {
-			_ = s.Reset()
-		}
+	if cost > 0 && !s.n.pace(s.r.ctx, s.r, cost) {
+		return 0, s.r.ctx.Err()
 	}
 	count, err := s.Stream.Read(b)
 	s.read += count
