@@ -50,10 +50,11 @@ func (n *Network) pace(ctx context.Context, r *remote, cost int) bool {
 	return sleep(ctx, wait)
 }
 
-// spend charges a stranger for work that is done already; what it asks next waits the longer.
+// spend charges a stranger for work that is done already: what strangers ask next waits the longer, but no longer
+// than workPatience, or a flood would be paid for long after its end.
 func (n *Network) spend(r *remote, cost int) {
 	if !r.member {
-		n.turn(time.Now(), r, cost, never)
+		n.turn(time.Now(), r, cost, workPatience)
 	}
 }
 

@@ -36,6 +36,12 @@ func TestWorkOfStrangers(t *testing.T) {
 			t.Errorf("in second %d strangers have work of %d microseconds done, want %d", s, got, want)
 		}
 	}
+	for range 1_000_000 {
+		n.spend(loud[0], workStream)
+	}
+	if wait, ok := n.turn(time.Now().Add(workPatience+time.Second), loud[0], workStream, workPatience); !ok || wait > 0 {
+		t.Errorf("a flood that is over keeps others waiting for %s", wait)
+	}
 	if !n.afford(t.Context(), &remote{member: true}, 1<<30) {
 		t.Error("a member was refused")
 	}
