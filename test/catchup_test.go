@@ -15,7 +15,7 @@ import (
 const (
 	defaultCatchUpCommits = 400       // unless DUNLIN_CATCHUP_COMMITS says otherwise
 	catchUpMemory         = 640 << 20 // bytes; what the limits of catching up and of the store's caches come to
-	catchUpExtra          = 192 << 20 // bytes beyond what a validator takes that missed nothing, whatever the gap
+	extraMemory           = 192 << 20 // bytes beyond what a validator takes that missed nothing, whatever the gap
 	catchUpStep           = 100       // commits that one wait is for
 )
 
@@ -61,8 +61,8 @@ func TestCatchUp(t *testing.T) {
 	if peak > catchUpMemory {
 		t.Errorf("catching up took %d bytes of memory, limit %d", peak, catchUpMemory)
 	}
-	if peak > other+catchUpExtra && other > 0 {
-		t.Errorf("catching up took %d bytes of memory, %d more than a validator took that missed nothing; limit %d", peak, peak-other, catchUpExtra)
+	if peak > other+extraMemory && other > 0 {
+		t.Errorf("catching up took %d bytes of memory, %d more than a validator took that missed nothing; limit %d", peak, peak-other, extraMemory)
 	}
 	l.stop()
 	f.checkCommitted(l.promised())
