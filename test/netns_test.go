@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,10 +65,14 @@ func TestNetworkNamespaces(t *testing.T) {
 
 // ethernetSwitch joins network namespaces; everything of it lies inside them.
 type ethernetSwitch struct {
+	name  string   // what the names of its namespaces begin with
 	hub   string   // the namespace of the bridge, with an address of its own
 	nodes []string // namespaces
 	hosts []string // their addresses
 }
+
+// switches counts them: tests that run at the same time have switches of their own.
+var switches atomic.Int64
 
 // newSwitch makes the namespaces, or skips the test where that is not possible.
 func newSwitch(t *testing.T, nodes int) *ethernetSwitch {
@@ -78,7 +83,8 @@ func newSwitch(t *testing.T, nodes int) *ethernetSwitch {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: validators on addresses of their own: network namespaces need root")
 	}
-	n := &ethernetSwitch{hub: fmt.Sprintf("dunlin-%d-hub", os.Getpid())}
+	name := fmt.Sprintf("dunlin-%d-%d", os.Getpid(), switches.Add(1))
+	n := &ethernetSwitch{name: name, hub: name + "-hub"}
 	if out, err := exec.Command("ip", "netns", "add", n.hub).CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED: validators on addresses of their own: no network namespaces here: %v: %s", err, out)
 	}
@@ -87,7 +93,7 @@ func newSwitch(t *testing.T, nodes int) *ethernetSwitch {
 	n.ip(t, "-n %s address add 10.77.0.254/24 dev br0", n.hub)
 	n.ip(t, "-n %s link set br0 up", n.hub)
 	for i := range nodes {
-		name, host := fmt.Sprintf("dunlin-%d-%d", os.Getpid(), i), fmt.Sprintf("10.77.0.%d", i+1)
+		name, host := fmt.Sprintf("%s-%d", n.name, i), fmt.Sprintf("10.77.0.%d", i+1)
 		n.ip(t, "netns add %s", name)
 		t.Cleanup(func() { deleteNamespace(t, name) })
 		n.nodes, n.hosts = append(n.nodes, name), append(n.hosts, host)

@@ -74,7 +74,7 @@ const (
 // addPrivate makes a namespace that only the hub is linked with; the hub passes no packets on.
 func (n *ethernetSwitch) addPrivate(t *testing.T) (name, address string) {
 	t.Helper()
-	name, address = fmt.Sprintf("dunlin-%d-private", os.Getpid()), "10.78.0.2"
+	name, address = n.name+"-private", "10.78.0.2"
 	n.ip(t, "netns add %s", name)
 	t.Cleanup(func() { deleteNamespace(t, name) })
 	n.ip(t, "-n %s link add private type veth peer name eth0 netns %s", n.hub, name)

@@ -21,13 +21,19 @@ import (
 // api for clients, and for other nodes where none finds it: it dials them.
 func (f *fleet) addObserver(api string) int {
 	f.t.Helper()
+	return f.addNode("observer", api)
+}
+
+// addNode is addObserver for several.
+func (f *fleet) addNode(name, api string) int {
+	f.t.Helper()
 	genesis := f.genesis()
 	keys, err := crypto.GenerateKeys(rand.Reader)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	config := node.DefaultConfig()
-	config.Name, config.P2P.Listen, config.API.Listen = "observer", []string{"/ip4/127.0.0.1/tcp/0"}, api
+	config.Name, config.P2P.Listen, config.API.Listen = name, []string{"/ip4/127.0.0.1/tcp/0"}, api
 	config.P2P.Peers = make(map[string][]string)
 	for _, n := range f.network.Nodes {
 		config.P2P.Peers[n.Name] = []string{n.P2P}
