@@ -93,8 +93,7 @@ func (f *finder) find(ctx context.Context, id peer.ID) ([]ma.Multiaddr, error) {
 func someHints(addrs []ma.Multiaddr) []ma.Multiaddr {
 	out := make([]ma.Multiaddr, 0, maxHints)
 	for _, i := range rand.Perm(len(addrs)) {
-		ip, err := manet.ToIP(addrs[i])
-		if err != nil || ip.IsUnspecified() || ip.IsMulticast() {
+		if !canBeDialled(addrs[i]) {
 			continue
 		}
 		if out = append(out, addrs[i]); len(out) == maxHints {
@@ -102,6 +101,20 @@ func someHints(addrs []ma.Multiaddr) []ma.Multiaddr {
 		}
 	}
 	return out
+}
+
+// canBeDialled reports whether an address names a machine.
+func canBeDialled(a ma.Multiaddr) bool {
+	first, _ := ma.SplitFirst(a)
+	if first == nil {
+		return false
+	}
+	switch first.Protocol().Code {
+	case ma.P_DNS, ma.P_DNS4, ma.P_DNS6:
+		return true
+	}
+	ip, err := manet.ToIP(a)
+	return err == nil && !ip.IsUnspecified() && !ip.IsMulticast()
 }
 
 // seek looks for a standing peer that is not reached, beside the attempts at its known addresses. It does not

@@ -219,9 +219,13 @@ func TestSomeHints(t *testing.T) {
 	for i := range 100 {
 		many = append(many, ma.StringCast(fmt.Sprintf("/ip4/10.0.0.%d/tcp/1", i)))
 	}
-	useless := []ma.Multiaddr{ma.StringCast("/ip4/0.0.0.0/tcp/1"), ma.StringCast("/ip4/224.0.0.1/udp/1/quic-v1"), ma.StringCast("/dns4/example.org/tcp/1")}
+	useless := []ma.Multiaddr{ma.StringCast("/ip4/0.0.0.0/tcp/1"), ma.StringCast("/ip4/224.0.0.1/udp/1/quic-v1"), ma.StringCast("/dnsaddr/example.org"), ma.StringCast("/p2p-circuit")}
 	if got := someHints(append(useless, many...)); len(got) != maxHints {
 		t.Errorf("%d hints, want %d", len(got), maxHints)
+	}
+	named := ma.StringCast("/dns4/example.org/tcp/1")
+	if got := someHints(append(useless, named)); len(got) != 1 || !got[0].Equal(named) {
+		t.Errorf("%v, want %v alone", got, named)
 	}
 	if got := someHints(useless); len(got) != 0 {
 		t.Errorf("%v", got)

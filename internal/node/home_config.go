@@ -230,7 +230,7 @@ func (c *P2PConfig) bootstrap() ([]peer.AddrInfo, error) {
 	for _, address := range addresses {
 		transport, id := peer.SplitAddr(address)
 		if _, err := p2p.IdentityOf(id); err != nil || transport == nil {
-			return nil, fmt.Errorf("%s: %s does not end in the id of a node, as in /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo...", key, address)
+			return nil, fmt.Errorf("%s: %s does not end in the id of a node, as in /ip4/192.0.2.1/tcp/4001/p2p/ID", key, address)
 		}
 	}
 	infos, err := peer.AddrInfosFromP2pAddrs(addresses...)
