@@ -192,9 +192,10 @@ func (e *Engine) validator() bool { return e.cfg.Self != Observer }
 
 // Status is a picture of the engine for its operator.
 type Status struct {
-	Round         dag.Round // the threshold clock
-	Own           dag.Round // the newest own block's round
-	Decided       dag.Round // the newest round that the commit rule has decided
+	Round         dag.Round    // the threshold clock
+	Own           dag.Round    // the newest own block's round
+	Decided       dag.Round    // the newest round that the commit rule has decided
+	Absent        []dag.Author // who has no block in round Round, which a quorum has to have before the next
 	Commit        dag.CommitRef
 	CommitTime    uint64 // Unix milliseconds
 	Proposing     bool
@@ -223,6 +224,11 @@ func (e *Engine) Status() Status {
 	}
 	if e.sealing != nil {
 		s.Keygen = e.sealing.keygen.Status()
+	}
+	for a, there := dag.Author(0), e.graph.Authors(s.Round); int(a) < e.cfg.Committee.Size(); a++ {
+		if !there.Has(a) {
+			s.Absent = append(s.Absent, a)
+		}
 	}
 	s.Reason = e.notProposing()
 	s.Proposing = s.Reason == ""

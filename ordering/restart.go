@@ -33,9 +33,9 @@ type Restored struct {
 // of r-1, so among 2f+1 others an honest one has signed a block of r-1 or later, and whoever starts
 // at two rounds above the highest answer cannot equivocate. An answer is a bare number, and a liar
 // could name any: it counts once the DAG bears it out, by a quorum of the round before. A block of the
-// answerer's that is not in the DAG proves nothing, since its parents may be made up. Who has lost a log as
-// well may have signed more than it says: such answers are those of faulty validators, and where more
-// than f give them, nothing bounds what was lost.
+// answerer's that is not in the DAG proves nothing, since its parents may be made up. Where more than f have lost
+// their logs at once nobody goes on: too few are left to make the round after the highest, and who has
+// lost a log as well may have signed more than it says.
 type restart struct {
 	done    bool
 	lost    bool
@@ -60,7 +60,7 @@ func (e *Engine) asksReason() string {
 		}
 	}
 	switch {
-	case e.unbounded():
+	case e.tooManyLost():
 		return fmt.Sprintf("the log of own blocks is not whole, nor are those of %s: more than f disks are lost, and nobody knows what this validator signed; "+
 			"put an undamaged disk back, or halt and found the network anew as docs/disaster.md says", e.names(r.forgot))
 	case r.lost && silent.Len() > 0:
@@ -85,9 +85,9 @@ func (e *Engine) names(set dag.AuthorSet) string {
 	return strings.Join(out, " ")
 }
 
-// unbounded reports whether too many have lost their logs for the answers to bound what was signed.
-func (e *Engine) unbounded() bool {
-	return e.restart.lost && e.restart.forgot.Len() > e.cfg.Committee.Faults() && !mutant.Planted(mutant.AmnesiaOff)
+// tooManyLost reports whether more than f validators have lost their logs, this one among them.
+func (e *Engine) tooManyLost() bool {
+	return e.restart.lost && e.restart.forgot.Len()+1 > e.cfg.Committee.Faults() && !mutant.Planted(mutant.AmnesiaOff)
 }
 
 // forgetful reports whether this validator may have signed more than it knows: its log is lost, and no
@@ -211,7 +211,7 @@ func (e *Engine) ask() {
 		return
 	}
 	e.countAnswers()
-	if e.restart.answers.Len() >= e.restart.needed && !e.unbounded() {
+	if e.restart.answers.Len() >= e.restart.needed && !e.tooManyLost() {
 		e.speakAgain()
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
@@ -35,12 +36,39 @@ type badgerCopy struct {
 	marked  int64           // size of the manifest at the last mark
 	synced  map[string]bool // files that nothing is written to any more and that are on disk
 	arena   []byte          // where the values of a batch are sealed; used again by the next
+	stuck   *stuck
+}
+
+// stuck hears of writes that Badger tries again for ever, and makes everybody wait for meanwhile. It is safe for
+// concurrent use.
+type stuck struct {
+	mu   sync.Mutex
+	err  error
+	tell func(error) // nil until somebody listens
+}
+
+func (s *stuck) report(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err = err; s.tell != nil {
+		s.tell(err)
+	}
+}
+
+// listen calls tell for what is reported from now on, and for what was before.
+func (s *stuck) listen(tell func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tell = tell; s.err != nil {
+		tell(s.err)
+	}
 }
 
 func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make badger directory: %w", err)
 	}
+	retries := &stuck{}
 	o := badger.DefaultOptions(dir).
 		WithValueThreshold(badgerValueThreshold).
 		WithMemTableSize(badgerMemTable).
@@ -55,8 +83,8 @@ func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
 		WithDetectConflicts(false).
 		WithMetricsEnabled(false).
 		WithSyncWrites(false).
-		WithLogger(badgerLogger{logger})
-	b = &badgerCopy{dir: dir, synced: make(map[string]bool)}
+		WithLogger(badgerLogger{logger, retries})
+	b = &badgerCopy{dir: dir, synced: make(map[string]bool), stuck: retries}
 	if b.orderly, err = inspectBadger(o); err != nil {
 		return nil, fmt.Errorf("inspect badger: %w", err)
 	}
@@ -278,10 +306,20 @@ func (b *badgerCopy) close() error {
 }
 
 // badgerLogger passes Badger's warnings and errors on and drops its chatter.
-type badgerLogger struct{ *slog.Logger }
+type badgerLogger struct {
+	*slog.Logger
+	stuck *stuck
+}
+
+// retriesFlush begins what Badger logs, once a second and for ever, while it cannot write a memtable out.
+const retriesFlush = "error flushing memtable"
 
 func (l badgerLogger) Errorf(format string, args ...any) {
-	l.Error("store.badger", "message", strings.TrimSpace(fmt.Sprintf(format, args...)))
+	message := strings.TrimSpace(fmt.Sprintf(format, args...))
+	l.Error("store.badger", "message", message)
+	if strings.HasPrefix(format, retriesFlush) {
+		l.stuck.report(errors.New("badger: " + message))
+	}
 }
 
 func (l badgerLogger) Warningf(format string, args ...any) {

@@ -112,6 +112,10 @@ func Open(o Options) (*Store, *Recovery, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open store: %w", errors.Join(err, lock.release()))
 	}
+	s.badger.stuck.listen(func(err error) {
+		_ = s.failure.fail(err) // whoever calls next gets it
+		s.copier.wakeAll()
+	})
 	go s.copier.run()
 	return s, found, nil
 }

@@ -268,6 +268,24 @@ func (s *Store) Close() error {
 	if err := s.usable(); errors.Is(err, ErrClosed) {
 		return err
 	}
+	if s.failure.err() == nil {
+		return s.close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-s.options.after(closePatience):
+		return fmt.Errorf("%w; the database could not be closed", s.failure.err())
+	}
+}
+
+// closePatience is how long closing may take after a failure: on a disk that takes nothing Badger tries for
+// ever to write out what it holds. It is in the log as well, and is missed by nobody.
+const closePatience = 10 * time.Second
+
+func (s *Store) close() error {
 	s.copier.stop()
 	s.life.Lock()
 	defer s.life.Unlock()

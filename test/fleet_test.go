@@ -32,6 +32,8 @@ type fleet struct {
 // process is one run of one node.
 type process struct {
 	cmd    *exec.Cmd
+	log    string // the file that it writes to
+	from   int64  // how long that was before
 	exited chan struct{}
 	err    error // of Wait, once exited is closed
 }
@@ -139,8 +141,12 @@ func (f *fleet) start(nodes ...int) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
+		before, err := log.Stat()
+		if err != nil {
+			f.t.Fatal(err)
+		}
 		line := f.command[i](n.Home)
-		p := &process{cmd: exec.Command(line[0], line[1:]...), exited: make(chan struct{})}
+		p := &process{cmd: exec.Command(line[0], line[1:]...), log: log.Name(), from: before.Size(), exited: make(chan struct{})}
 		p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = log, log, childAttributes()
 		err = p.cmd.Start()
 		log.Close()

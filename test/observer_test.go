@@ -38,7 +38,7 @@ func (f *fleet) addNode(name, api string) int {
 	for _, n := range f.network.Nodes {
 		config.P2P.Peers[n.Name] = []string{n.P2P}
 	}
-	home := filepath.Join(f.network.Dir(), config.Name)
+	home := filepath.Join(f.network.Dir(), fmt.Sprintf("%s-%d", config.Name, len(f.network.Nodes)))
 	if err := node.WriteHome(home, config, genesis, keys); err != nil {
 		f.t.Fatal(err)
 	}

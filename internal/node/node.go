@@ -57,6 +57,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		"api", "http://"+listener.Addr().String(), "commit", n.store.Head().Index)
 	err = n.serve(ctx, listener)
 	n.log.Info("node_stopped", "commit", n.store.Head().Index)
+	if errors.Is(err, store.ErrFatal) {
+		err = &HomeError{err, "look at the disk under " + home.DataDir() + " and at what the system says of it, and start the node again once it works"}
+	}
 	return err
 }
 

@@ -26,6 +26,7 @@ type standing struct {
 	at     time.Time
 	commit dag.CommitIndex
 	behind dag.CommitIndex
+	round  dag.Round // the threshold clock
 }
 
 // progress is how fast the node nears the newest commit. It is safe for concurrent use.
@@ -36,6 +37,9 @@ type progress struct {
 	looks []standing // the newest, at most progressWindow
 	since *standing  // where catching up began; nil while the node is near the newest commit
 	said  time.Time
+
+	round dag.Round // the newest that was seen
+	moved time.Time // when it was new; zero before the first look
 }
 
 // watchProgress looks again and again until ctx ends.
@@ -47,7 +51,7 @@ func (n *node) watchProgress(ctx context.Context) {
 	for {
 		e := n.loop.status.Load()
 		now := time.Now()
-		n.progress.look(standing{now, e.Commit.Index, e.BehindCommits})
+		n.progress.look(standing{now, e.Commit.Index, e.BehindCommits, e.Round})
 		if n.self != ordering.Observer {
 			silent.look(n.log, now, n.silence(e, n.network.Peers()))
 		}
@@ -68,6 +72,9 @@ func (p *progress) look(s standing) {
 		p.looks = append(p.looks[:0], p.looks[1:]...)
 	}
 	p.looks = append(p.looks, s)
+	if s.round != p.round || p.moved.IsZero() {
+		p.round, p.moved = s.round, s.at
+	}
 	switch {
 	case s.behind < catchingUp && p.since == nil:
 	case s.behind < catchingUp:
@@ -84,6 +91,16 @@ func (p *progress) look(s standing) {
 		}
 		p.log.Info("catching_up", "commit", s.commit, "behind", s.behind, "eta", eta)
 	}
+}
+
+// stood is for how long there has been no new round.
+func (p *progress) stood(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.moved.IsZero() {
+		return 0
+	}
+	return now.Sub(p.moved)
 }
 
 // eta is how long it will take to catch up with so many commits at the present speed; 0 if that is

@@ -18,13 +18,13 @@ func TestProgress(t *testing.T) {
 	const gap, speed, seconds = 10_000, 100, 99
 	for i := range seconds + 1 {
 		behind := dag.CommitIndex(gap - speed*i)
-		p.look(standing{start.Add(time.Duration(i+1) * time.Second), dag.CommitIndex(2 * speed * i), behind})
+		p.look(standing{start.Add(time.Duration(i+1) * time.Second), dag.CommitIndex(2 * speed * i), behind, 0})
 		want := time.Duration(behind/speed) * time.Second
 		if got := p.eta(behind); i > 0 && (got-want).Abs() > time.Millisecond {
 			t.Fatalf("%d behind: %s are left, want %s", behind, got, want)
 		}
 	}
-	p.look(standing{start.Add(101 * time.Second), 20_000, catchingUp - 1})
+	p.look(standing{start.Add(101 * time.Second), 20_000, catchingUp - 1, 0})
 	if got := p.eta(catchingUp - 1); got != 0 {
 		t.Errorf("%s are left when there is nothing to catch up with", got)
 	}
@@ -37,7 +37,7 @@ func TestProgress(t *testing.T) {
 			t.Errorf("the log does not say %q:\n%s", want, text)
 		}
 	}
-	p.look(standing{start.Add(102 * time.Second), 20_001, 2})
+	p.look(standing{start.Add(102 * time.Second), 20_001, 2, 0})
 	if more := strings.TrimPrefix(lines.take(), text); more != "" {
 		t.Errorf("near the newest commit it says %q", more)
 	}
@@ -47,7 +47,7 @@ func TestProgress(t *testing.T) {
 func TestProgressBackwards(t *testing.T) {
 	p := &progress{log: slog.New(slog.DiscardHandler)}
 	for i := range 20 {
-		p.look(standing{time.Unix(int64(i), 0), 10, dag.CommitIndex(100 + i)})
+		p.look(standing{time.Unix(int64(i), 0), 10, dag.CommitIndex(100 + i), 0})
 		if got := p.eta(dag.CommitIndex(100 + i)); got != 0 {
 			t.Fatalf("%s are left while it falls behind", got)
 		}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -61,8 +62,11 @@ func (n *node) silence(e *ordering.Status, peers []p2p.PeerInfo) string {
 			strangers++
 		}
 	}
-	if n.self == ordering.Observer || members+1 >= n.committee.Quorum() {
+	if n.self == ordering.Observer {
 		return e.Reason
+	}
+	if members+1 >= n.committee.Quorum() {
+		return cmp.Or(e.Reason, n.standstill(e))
 	}
 	reason := fmt.Sprintf("waiting for a quorum: connected to %d other validators, %d are needed; missing %s",
 		members, n.committee.Quorum()-1, strings.Join(missing, " "))
@@ -80,4 +84,19 @@ func (n *node) silence(e *ordering.Status, peers []p2p.PeerInfo) string {
 func (n *node) Standing() rollupapi.Standing {
 	e := n.loop.status.Load()
 	return rollupapi.Standing{Round: e.Round, Behind: e.BehindCommits}
+}
+
+// standstill is whose blocks are missing where the validators that can be reached make no new round; empty while
+// they do.
+func (n *node) standstill(e *ordering.Status) string {
+	stood := n.progress.stood(time.Now())
+	if stood < troubleAfter {
+		return ""
+	}
+	var absent []string
+	for _, a := range e.Absent {
+		absent = append(absent, n.committee.Validator(a).Name)
+	}
+	return fmt.Sprintf("waiting for a quorum: no new round for %v; no block of round %d yet from %s: ask these with dunlin status",
+		stood.Round(time.Second), e.Round, strings.Join(absent, " "))
 }

@@ -63,7 +63,7 @@ func TestSilence(t *testing.T) {
 		"eclipsed and asking": {0, "asking", eclipsed, []string{"asking; waiting for a quorum"}},
 		"observer":            {ordering.Observer, "observer", eclipsed[3:], []string{"observer"}},
 	} {
-		n := &node{self: test.self, committee: dagtest.Committee(4)}
+		n := &node{self: test.self, committee: dagtest.Committee(4), progress: &progress{}}
 		got := n.silence(&ordering.Status{Reason: test.reason}, test.peers)
 		for _, part := range test.want {
 			if !strings.Contains(got, part) {
@@ -73,6 +73,26 @@ func TestSilence(t *testing.T) {
 		if test.want == nil && got != "" {
 			t.Errorf("%s: says %q", name, got)
 		}
+	}
+}
+
+// TestStandstill: a validator that reaches a quorum, and makes no round with it, says whose blocks are missing.
+func TestStandstill(t *testing.T) {
+	n := &node{committee: dagtest.Committee(4), progress: &progress{log: slog.New(slog.DiscardHandler)}}
+	status := ordering.Status{Round: 7, Absent: []dag.Author{1, 3}}
+	peers := []p2p.PeerInfo{{Member: true, Connected: true}, {Member: true, Connected: true}}
+	now := time.Now()
+	n.progress.look(standing{at: now.Add(-3 * troubleAfter), round: 6})
+	n.progress.look(standing{at: now, round: 7})
+	if got := n.silence(&status, peers); got != "" {
+		t.Errorf("with a new round: %q", got)
+	}
+	n.progress = &progress{log: n.progress.log}
+	n.progress.look(standing{at: now.Add(-2 * troubleAfter), round: 7})
+	n.progress.look(standing{at: now, round: 7})
+	want := "no block of round 7 yet from " + n.committee.Validator(1).Name + " " + n.committee.Validator(3).Name
+	if got := n.silence(&status, peers); !strings.Contains(got, want) {
+		t.Errorf("standing still: %q, want %q in it", got, want)
 	}
 }
 
