@@ -268,11 +268,13 @@ func (s *Store) Close() error {
 	if err := s.usable(); errors.Is(err, ErrClosed) {
 		return err
 	}
-	if s.failure.err() == nil {
-		return s.close()
-	}
 	closed := make(chan error, 1)
 	go func() { closed <- s.close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-s.Failed():
+	}
 	select {
 	case err := <-closed:
 		return err
@@ -281,7 +283,7 @@ func (s *Store) Close() error {
 	}
 }
 
-// closePatience is how long closing may take after a failure: on a disk that takes nothing Badger tries for
+// closePatience is how long closing may take after a failure, also one that comes up in closing: on a disk that takes nothing Badger tries for
 // ever to write out what it holds. It is in the log as well, and is missed by nobody.
 const closePatience = 10 * time.Second
 

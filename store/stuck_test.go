@@ -63,6 +63,30 @@ func TestBadgerThatCannotFlush(t *testing.T) {
 	check(t, again.Close())
 }
 
+// TestCloseThatCannotFlush: the same where Badger fails in closing only.
+func TestCloseThatCannotFlush(t *testing.T) {
+	w := newNetwork(t)
+	o := w.options(t.TempDir() + "/data")
+	o.after = func(d time.Duration) <-chan time.Time {
+		if d == closePatience {
+			d = 0
+		}
+		return time.After(d)
+	}
+	s, _ := w.create(o)
+	before, _ := w.feed(s, 3, 1, 10)
+	check(t, os.Rename(o.badgerDir(), o.badgerDir()+".away"))
+	if err := s.Close(); !errors.Is(err, ErrFatal) {
+		t.Fatalf("close: %v, want %v", err, ErrFatal)
+	}
+	check(t, os.Rename(o.badgerDir()+".away", o.badgerDir()))
+	eventuallyClosed(t, s)
+	o.after = nil
+	if _, found := w.open(o); len(found.Blocks) < len(before) {
+		t.Errorf("%d blocks, want at least %d", len(found.Blocks), len(before))
+	}
+}
+
 // eventuallyClosed waits until a store that was given up has closed after all.
 func eventuallyClosed(t *testing.T, s *Store) {
 	t.Helper()
