@@ -1,6 +1,9 @@
 package rollupapi
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // SetPatience shortens how long a stream's reader may take for a message.
 func SetPatience(s *Server, d time.Duration) { s.patience = d }
@@ -25,6 +28,9 @@ const (
 	MaxCalls           = maxCalls
 	NamespaceLook      = namespaceLook
 )
+
+// Handler is the whole port.
+func Handler(s *Server) http.Handler { return s.handler() }
 
 // Streaming reports whether n streams are being served.
 func Streaming(s *Server, n int) bool { return len(s.streams) == n }

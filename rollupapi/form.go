@@ -117,13 +117,14 @@ type errorJSON struct {
 	RetryAfterMS uint32 `json:"retry_after_ms"`
 	Limit        uint64 `json:"limit,omitempty"`
 	Field        string `json:"field,omitempty"`
+	Cursor       string `json:"cursor,omitempty"`
 }
 
 func newErrorJSON(e *pb.ErrorInfo) *errorJSON {
 	if e == nil {
 		return nil
 	}
-	return &errorJSON{e.GetReason(), e.GetMessage(), e.GetRetryable(), e.GetRetryAfterMs(), e.GetLimit(), e.GetField()}
+	return &errorJSON{e.GetReason(), e.GetMessage(), e.GetRetryable(), e.GetRetryAfterMs(), e.GetLimit(), e.GetField(), e.GetCursor()}
 }
 
 // transactionJSON is the status of one id in the JSON forms. Commit and index are there once it is

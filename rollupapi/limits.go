@@ -88,6 +88,10 @@ const (
 	maxConcurrentStreams = 256
 	// maxConnections is how many connections the port serves at a time; more wait in the backlog.
 	maxConnections = 4096
+	// maxClientConnections is how many of them one address may hold.
+	maxClientConnections = 256
+	// clientStreams is the part of a node's streams that one client may take: one in so many.
+	clientStreams = 4
 	// maxHeaderBytes bounds the header of a request.
 	maxHeaderBytes = 16 << 10
 	// namespaceLook is how many commits of a namespace are asked for at a time.

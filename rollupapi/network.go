@@ -57,6 +57,11 @@ type limitsJSON struct {
 	IdempotencyKey   uint32 `json:"idempotency_key_bytes"`
 	WatchIDs         uint32 `json:"watch_ids"`
 	Behind           uint32 `json:"behind"`
+	RequestBytes     uint32 `json:"request_bytes"`
+	Requests         uint32 `json:"requests_per_second"`
+	KiB              uint32 `json:"kib_per_second"`
+	ClientStreams    uint32 `json:"client_streams"`
+	ClientConns      uint32 `json:"client_connections"`
 }
 
 // infoJSON is the answer to GET /v1/info.
@@ -85,6 +90,8 @@ func (s *Server) restInfo(w http.ResponseWriter, _ *http.Request) error {
 			StreamNamespaces: l.GetStreamNamespaces(), Streams: l.GetStreams(), ValidityWindow: l.GetValidityWindow(), RPCBatch: l.GetRpcBatch(),
 			SubmitSealed: l.GetSubmitSealed(), CiphertextBytes: l.GetCiphertextBytes(), Unrevealed: l.GetUnrevealed(),
 			IdempotencyKey: l.GetIdempotencyKeyBytes(), WatchIDs: l.GetWatchIds(), Behind: l.GetBehind(),
+			RequestBytes: l.GetRequestBytes(), Requests: l.GetRequestsPerSecond(), KiB: l.GetKibPerSecond(),
+			ClientStreams: l.GetClientStreams(), ClientConns: l.GetClientConnections(),
 		},
 	})
 }

@@ -158,7 +158,7 @@ func (s *Server) take(ctx context.Context, t terms, body func() crypto.Digest, s
 	if t.key == "" {
 		return run()
 	}
-	return s.once.do(ctx, onceKey{clientOf(ctx), t.key}, body(), run)
+	return s.once.do(ctx, onceKey{clientOf(ctx).Name, t.key}, body(), run)
 }
 
 // receiptFor signs for the results that were not refused.

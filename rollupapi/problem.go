@@ -3,6 +3,7 @@ package rollupapi
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -14,16 +15,23 @@ import (
 // Refusal is an error that is told to the client as it stands: why, and which limit was passed.
 type Refusal struct {
 	Reason  Reason
-	Message string // lower case, names the limit
-	Limit   uint64 // the limit that was passed, in the message's unit; 0 if none was
-	Field   string // the field of the request at fault; empty if none is
+	Message string        // lower case, names the limit
+	Limit   uint64        // the limit that was passed, in the message's unit; 0 if none was
+	Field   string        // the field of the request at fault; empty if none is
+	Cursor  string        // PUSHED_BACK: where to go on
+	Again   time.Duration // when the same call may work, where the reason alone does not say
 }
 
 // Error is the message.
 func (r *Refusal) Error() string { return r.Message }
 
 // RetryAfter is when the same call may work, at the earliest; 0 if it never will.
-func (r *Refusal) RetryAfter() time.Duration { return classes[r.Reason].retry }
+func (r *Refusal) RetryAfter() time.Duration {
+	if r.Again > 0 {
+		return r.Again
+	}
+	return classes[r.Reason].retry
+}
 
 func refuse(reason Reason, format string, args ...any) *Refusal {
 	return &Refusal{Reason: reason, Message: fmt.Sprintf(format, args...)}
@@ -61,7 +69,7 @@ func (r *Refusal) info() *pb.ErrorInfo {
 	after := r.RetryAfter()
 	return &pb.ErrorInfo{
 		Reason: string(r.Reason), Message: r.Message, Retryable: after > 0,
-		RetryAfterMs: uint32(after.Milliseconds()), Limit: r.Limit, Field: r.Field,
+		RetryAfterMs: uint32(min(after.Milliseconds(), math.MaxUint32)), Limit: r.Limit, Field: r.Field, Cursor: r.Cursor,
 	}
 }
 
@@ -86,12 +94,13 @@ type problem struct {
 	Limit        uint64 `json:"limit,omitempty"`
 	Field        string `json:"field,omitempty"`
 	TxID         string `json:"tx_id,omitempty"`
+	Cursor       string `json:"cursor,omitempty"`
 }
 
 func (r *Refusal) problem() problem {
-	c := classes[r.Reason]
+	c, after := classes[r.Reason], r.RetryAfter()
 	return problem{
 		Type: "urn:dunlin:problem:" + string(r.Reason), Title: c.title, Status: c.status, Detail: r.Message, Reason: r.Reason,
-		Retryable: c.retry > 0, RetryAfterMS: c.retry.Milliseconds(), Limit: r.Limit, Field: r.Field,
+		Retryable: after > 0, RetryAfterMS: after.Milliseconds(), Limit: r.Limit, Field: r.Field, Cursor: r.Cursor,
 	}
 }

@@ -96,7 +96,7 @@ func (g *statuses) Watch(ctx context.Context, r *pb.WatchRequest, out *connect.S
 	}
 	control := controlOf(ctx)
 	err = g.server.watch(ctx, ids, heartbeat(r.GetHeartbeatMs()), func(m *pb.WatchResponse) error {
-		return g.server.writeInTime(control, func() error { return out.Send(m) })
+		return pushedBack(g.server.writeInTime(control, func() error { return out.Send(m) }), "")
 	})
 	if err != nil {
 		return g.server.fail(err)
@@ -182,7 +182,10 @@ func (s *Server) info() *pb.GetInfoResponse {
 			BundleLegs: dag.MaxBundleLegs, BundleNamespaces: dag.MaxBundleNamespaces,
 			RangeItems: maxRangeItems, RangeBytes: maxRangeBytes, RangeCommits: maxRangeCommits,
 			StreamNamespaces: maxNamespaces, Streams: uint32(cap(s.streams)), ValidityWindow: dag.ValidityWindow, RpcBatch: maxRPCBatch,
-			IdempotencyKeyBytes: maxIdempotencyKey, WatchIds: maxWatched, Behind: maxBehind, SubmitSealed: maxSubmitSealed, CiphertextBytes: seal.MaxCiphertextSize, Unrevealed: maxUnrevealed,
+			IdempotencyKeyBytes: maxIdempotencyKey, WatchIds: maxWatched, Behind: maxBehind,
+			RequestBytes: maxBodyBytes, RequestsPerSecond: uint32(s.gate.Each().RequestsPerSecond), KibPerSecond: uint32(s.gate.Each().KiBPerSecond),
+			ClientStreams: uint32(s.clientStreams()), ClientConnections: maxClientConnections,
+			SubmitSealed: maxSubmitSealed, CiphertextBytes: seal.MaxCiphertextSize, Unrevealed: maxUnrevealed,
 		},
 		Features:   []string{"submit", "bundle", "sealed", "status", "watch", "receipt", "range", "stream", "sse", "eth_rpc"},
 		Watermarks: s.watermarks(),

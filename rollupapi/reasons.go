@@ -46,6 +46,10 @@ const (
 	ReasonCursorScope          Reason = "CURSOR_SCOPE"
 	ReasonIdempotencyConflict  Reason = "IDEMPOTENCY_CONFLICT"
 	ReasonCursorDiverged       Reason = "CURSOR_DIVERGED"
+	ReasonUnauthenticated      Reason = "UNAUTHENTICATED"
+	ReasonOriginForbidden      Reason = "ORIGIN_FORBIDDEN"
+	ReasonRateLimited          Reason = "RATE_LIMITED"
+	ReasonPushedBack           Reason = "PUSHED_BACK"
 	ReasonInternal             Reason = "INTERNAL"
 )
 
@@ -213,6 +217,24 @@ var classes = map[Reason]class{
 	ReasonCursorDiverged: {
 		code: connect.CodeFailedPrecondition, status: http.StatusConflict, rpc: rpcRejected, title: "Cursor of another history",
 		remedy: "What was read up to the cursor is not what this node has there: compare with other nodes before going on from commit:N.",
+	},
+	ReasonUnauthenticated: {
+		code: connect.CodeUnauthenticated, status: http.StatusUnauthorized, rpc: rpcRejected, title: "This node wants a bearer token",
+		remedy: "Ask the node's operator for a token and send it as Authorization: Bearer TOKEN.",
+	},
+	ReasonOriginForbidden: {
+		code: connect.CodePermissionDenied, status: http.StatusForbidden, rpc: rpcRejected, title: "Web pages of this origin may not call",
+		remedy: "The node's operator lists origins in api.origins of config.toml.",
+	},
+	ReasonRateLimited: {
+		code: connect.CodeResourceExhausted, status: http.StatusTooManyRequests, rpc: rpcLimit, title: "Too much in too little time",
+		retry:  busyRetry,
+		remedy: "Wait for retry_after_ms; send more in one call; ask the node's operator for a token with higher limits.",
+	},
+	ReasonPushedBack: {
+		code: connect.CodeAborted, status: http.StatusTooManyRequests, rpc: rpcLimit, title: "The reader is too slow for the stream",
+		retry:  busyRetry,
+		remedy: "Read faster, or ask for less; go on from the cursor in the error.",
 	},
 	ReasonInternal: {
 		code: connect.CodeInternal, status: http.StatusInternalServerError, rpc: rpcInternal, title: "The node could not answer",

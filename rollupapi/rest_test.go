@@ -292,24 +292,6 @@ func TestNodePages(t *testing.T) {
 	}
 }
 
-// TestAnyOrigin: a web page may call, and learns so before it does.
-func TestAnyOrigin(t *testing.T) {
-	c := apitest.New(t)
-	url, _ := c.Serve(t)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, url+"/rpc/1001", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := web(t).Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusNoContent || response.Header.Get("Access-Control-Allow-Origin") != "*" || response.Header.Get("Access-Control-Allow-Headers") != "*" {
-		t.Errorf("status %d, %v", response.StatusCode, response.Header)
-	}
-}
-
 // TestTrouble: the node's own trouble is a 500 that does not tell what it is.
 func TestTrouble(t *testing.T) {
 	c := apitest.New(t)

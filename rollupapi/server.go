@@ -2,14 +2,13 @@ package rollupapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -17,10 +16,11 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/gate"
 	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
 )
 
-// Config is what a Server stands on. All fields but Identity, Streams and Connections are needed.
+// Config is what a Server stands on. All fields but Identity, Streams, Connections, Gate and TLS are needed.
 type Config struct {
 	Sequencer Sequencer
 	History   History
@@ -40,6 +40,8 @@ type Config struct {
 	// Connections is how many connections are served at a time, more wait in the backlog; 0 for 4096, the most.
 	Connections int
 	Logger      *slog.Logger
+	Gate      *gate.Gate  // who may call; nil for everybody but web pages
+	TLS       *tls.Config // nil for clear text
 }
 
 // Server serves the rollup-facing interface of one node. Its methods are safe for concurrent use.
@@ -55,6 +57,8 @@ type Server struct {
 	proofs    *proofBook
 	log       *slog.Logger
 	streams   chan struct{} // one token per stream being served
+	gate      *gate.Gate
+	errors    *connect.ErrorWriter
 	patience  time.Duration // writeTimeout
 
 	life    context.Context // ends when the server stops
@@ -65,6 +69,7 @@ type Server struct {
 	stopping  bool
 	callCount int
 	callBytes int64
+	streaming map[string]int // streams of each client that is limited
 }
 
 // New returns a server that Serve starts.
@@ -78,7 +83,10 @@ func New(c Config) *Server {
 	s := &Server{
 		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(), openings: newOpenings(), once: newOnce(),
 		chains: &chainBook{network: c.Committee.Network(), history: c.History}, proofs: newProofBook(),
-		log: c.Logger, streams: make(chan struct{}, c.Streams), patience: writeTimeout,
+		log: c.Logger, streams: make(chan struct{}, c.Streams), patience: writeTimeout, gate: c.Gate, errors: newErrorWriter(), streaming: map[string]int{},
+	}
+	if s.gate == nil {
+		s.gate, _ = gate.New(gate.Config{}) // which cannot be wrong
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
 	return s
@@ -92,7 +100,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	failed := make(chan error, 2)
 	var parts sync.WaitGroup
 	parts.Go(func() { failed <- s.follow(s.life) })
-	parts.Go(func() { failed <- web.Serve(netutil.LimitListener(l, s.backend.Connections)) })
+	l = gate.Listener(netutil.LimitListener(l, s.backend.Connections), maxClientConnections)
+	if web.TLSConfig != nil {
+		parts.Go(func() { failed <- web.ServeTLS(l, "", "") })
+	} else {
+		parts.Go(func() { failed <- web.Serve(l) })
+	}
 	var err error
 	select {
 	case <-ctx.Done():
@@ -118,10 +131,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) webServer() *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true) // gRPC in clear text
+	if s.backend.TLS != nil {
+		protocols.SetHTTP2(true)
+	} else {
+		protocols.SetUnencryptedHTTP2(true) // gRPC in clear text
+	}
 	return &http.Server{
 		Handler:           s.handler(),
 		Protocols:         protocols,
+		TLSConfig:         s.backend.TLS,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -170,7 +188,7 @@ func (s *Server) handler() http.Handler {
 	} {
 		mux.Handle(pattern, s.answering(handle))
 	}
-	return guard(mux)
+	return s.guard(mux)
 }
 
 // compressFrom is from how many bytes an answer is compressed for clients that ask for it.
@@ -196,103 +214,6 @@ func (s *Server) refusal(err error) *Refusal {
 		s.log.Error("api_trouble", slog.Any("err", err), slog.String("next", "check the disk and the node's log above"))
 	}
 	return r
-}
-
-// guard bounds what a request may take, and lets web pages of any origin call: the API knows no
-// cookies or other credentials that a page could borrow.
-func guard(next http.Handler) http.Handler {
-	held := new(atomic.Int64)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Access-Control-Allow-Origin", "*")
-		header.Set("X-Content-Type-Options", "nosniff")
-		if r.Method == http.MethodOptions {
-			header.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-			header.Set("Access-Control-Allow-Headers", "*")
-			header.Set("Access-Control-Max-Age", "86400")
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		control := http.NewResponseController(w)
-		if r.ContentLength != 0 {
-			body := &timedBody{control: control, held: held, ReadCloser: http.MaxBytesReader(w, r.Body, maxBodyBytes)}
-			defer body.release()
-			r.Body = body
-		}
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		ctx := context.WithValue(context.WithValue(r.Context(), controlKey{}, control), clientKey{}, host)
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
-
-// timedBody bounds the time that a body may take, from its first read to its end. The deadline is
-// lifted then: it would otherwise end a call that waits, or a stream. What was read counts among the
-// held bytes of all bodies until release.
-type timedBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-	started bool
-	held    *atomic.Int64
-	read    int64
-}
-
-func (b *timedBody) release() { b.held.Add(-b.read) }
-
-// Read reads on, within the time left.
-func (b *timedBody) Read(p []byte) (int, error) {
-	if !b.started {
-		b.started = true
-		if err := b.control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-			return 0, fmt.Errorf("bound the body's time: %w", err)
-		}
-	}
-	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
-	if b.held.Add(int64(n)) > maxHeldBytes && n > 0 {
-		err = over(ReasonBusy, maxHeldBytes, "requests of more than %d bytes are being answered", maxHeldBytes).connectError()
-	}
-	if err != nil {
-		if lift := b.control.SetReadDeadline(time.Time{}); lift != nil {
-			return n, fmt.Errorf("lift the body's bound: %w", lift)
-		}
-	}
-	return n, err
-}
-
-// clientKey is where guard leaves who calls.
-type clientKey struct{}
-
-// clientOf is who calls, as guard left it in the request's context.
-func clientOf(ctx context.Context) string {
-	client, _ := ctx.Value(clientKey{}).(string)
-	return client
-}
-
-// controlKey is where guard leaves the response's controller for streams.
-type controlKey struct{}
-
-// controlOf is the response's controller that guard left in the request's context.
-func controlOf(ctx context.Context) *http.ResponseController {
-	control, ok := ctx.Value(controlKey{}).(*http.ResponseController)
-	if !ok {
-		panic("rollupapi: request did not pass guard")
-	}
-	return control
-}
-
-// writeInTime runs a write to a stream's reader, which fails if the reader does not take it in
-// time. The deadline is lifted afterwards: HTTP/2 would end a quiet stream by it.
-func (s *Server) writeInTime(control *http.ResponseController, write func() error) error {
-	if err := control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
-		return fmt.Errorf("bound the reader's time: %w", err)
-	}
-	if err := write(); err != nil {
-		return err
-	}
-	if err := control.SetWriteDeadline(time.Time{}); err != nil {
-		return fmt.Errorf("lift the reader's bound: %w", err)
-	}
-	return nil
 }
 
 // follow keeps the tracker up with the commits until ctx ends.

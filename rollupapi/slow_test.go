@@ -97,6 +97,46 @@ func TestSlowReaderH2(t *testing.T) {
 	}
 }
 
+// TestPushedBack: a reader that takes messages, but late, is sent back with the cursor behind what it has taken.
+func TestPushedBack(t *testing.T) {
+	c := apitest.New(t)
+	big := strings.Repeat("x", 100_000)
+	for i := range 200 {
+		c.Commit(t, []dag.Item{c.OpenItem(t, apitest.Open, fmt.Sprint(i, big))})
+	}
+	server := rollupapi.New(c.Config())
+	const patience = 500 * time.Millisecond
+	rollupapi.SetPatience(server, patience)
+	url, _ := apitest.Start(t, server)
+	stream, err := dunlinv1connect.NewReadClient(h2c(t), url, connect.WithAcceptCompression("gzip", nil, nil)).Stream(t.Context(), &pb.StreamRequest{Cursor: "genesis"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	items, last := 0, ""
+	for n := 0; stream.Receive(); n++ {
+		items += len(stream.Msg().GetItems().GetItems())
+		last = stream.Msg().GetCursor()
+		if n == 3 { // until the buffers are full, and the next message waits for longer than it should
+			time.Sleep(2 * patience)
+		}
+	}
+	info := infoOf(t, stream.Err())
+	if info.GetReason() != "PUSHED_BACK" || info.GetCursor() != last || !info.GetRetryable() || items >= 200 {
+		t.Fatalf("%d items came, the last at %s, then %v", items, last, info)
+	}
+	next := sse(t, url+"/v1/stream?cursor="+info.GetCursor(), "")
+	for items < 200 {
+		e := next()
+		if e.name == "" {
+			t.Fatalf("the stream from the cursor ends after %d items", items)
+		}
+		if e.name == "item" {
+			items++
+		}
+	}
+}
+
 // TestQuietStream: a stream on which nothing happens for longer than a reader may take for a
 // message goes on.
 func TestQuietStream(t *testing.T) {

@@ -125,6 +125,7 @@ type eventSink struct {
 	control *http.ResponseController
 	begun   bool
 	buffer  bytes.Buffer
+	last    string // the newest event's cursor
 }
 
 func (e *eventSink) items(c *ordering.Commit, items []placed) error {
@@ -182,6 +183,7 @@ func (e *eventSink) event(name, id string, body any) {
 	}
 	e.buffer.WriteString("event: " + name + "\n")
 	if id != "" {
+		e.last = id
 		e.buffer.WriteString("id: " + id + "\n")
 	}
 	e.buffer.WriteString("data: ")
@@ -198,10 +200,11 @@ func (e *eventSink) flush() error {
 		header.Set("X-Accel-Buffering", "no") // proxies must not hold events back
 	}
 	defer e.buffer.Reset()
-	return e.server.writeInTime(e.control, func() error {
+	err := e.server.writeInTime(e.control, func() error {
 		if _, err := e.w.Write(e.buffer.Bytes()); err != nil {
 			return err
 		}
 		return e.control.Flush()
 	})
+	return pushedBack(err, e.last)
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/rollupapi/gate"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
@@ -68,13 +70,40 @@ func heartbeat(ms uint32) time.Duration {
 	return min(max(time.Duration(ms)*time.Millisecond, shortestBeat), longestBeat)
 }
 
-// takeStream takes one of the node's streams, until the caller releases it.
-func (s *Server) takeStream(context.Context) (release func(), err error) {
+// takeStream takes one of the node's streams for the client that calls, until it releases it.
+func (s *Server) takeStream(ctx context.Context) (release func(), err error) {
+	client := clientOf(ctx)
+	if !s.takeShare(client) {
+		return nil, over(ReasonBusy, s.clientStreams(), "%s has %d streams, which is the limit for one client", client.Name, s.clientStreams())
+	}
 	select {
 	case s.streams <- struct{}{}:
-		return func() { <-s.streams }, nil
+		return func() { <-s.streams; s.releaseShare(client) }, nil
 	default:
+		s.releaseShare(client)
 		return nil, over(ReasonBusy, cap(s.streams), "%d streams are being served, which is the limit", cap(s.streams))
+	}
+}
+
+// clientStreams is how many streams one client may have that is not local.
+func (s *Server) clientStreams() int { return max(1, cap(s.streams)/clientStreams) }
+
+// takeShare takes one of the streams that a client may have.
+func (s *Server) takeShare(client gate.Client) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !client.Local && s.streaming[client.Name] >= s.clientStreams() {
+		return false
+	}
+	s.streaming[client.Name]++
+	return true
+}
+
+func (s *Server) releaseShare(client gate.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streaming[client.Name]--; s.streaming[client.Name] <= 0 {
+		delete(s.streaming, client.Name)
 	}
 }
 
@@ -88,7 +117,7 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 	defer release()
 	r := s.newReader(o.scope, o.start, o.state)
 	if err := s.beat(r, o, out); err != nil { // at once, so that the reader knows that it is connected
-		return readerLeft(err)
+		return s.readerLeft(ctx, err)
 	}
 	quietSince := time.Now()
 	for {
@@ -96,11 +125,8 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 		if sent {
 			quietSince = time.Now()
 		}
-		if errors.Is(err, errReaderGone) || ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
+		if err != nil || ctx.Err() != nil {
+			return s.readerLeft(ctx, err)
 		}
 		if left := o.heartbeat - time.Since(quietSince); left > 0 {
 			wait, cancel := context.WithTimeout(ctx, left)
@@ -117,7 +143,7 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 			return nil
 		}
 		if err := s.beat(r, o, out); err != nil {
-			return readerLeft(err)
+			return s.readerLeft(ctx, err)
 		}
 		quietSince = time.Now()
 	}
@@ -132,8 +158,8 @@ func (s *Server) beat(r *reader, o streamOptions, out sink) error {
 			return err
 		}
 	}
-	if out.watermark(r.at, shown) != nil {
-		return errReaderGone
+	if err := out.watermark(r.at, shown); err != nil {
+		return leaving(err)
 	}
 	return nil
 }
@@ -155,9 +181,22 @@ func (s *Server) awaitMore(ctx context.Context, r *reader) error {
 // errReaderGone ends a stream whose reader has left or is too slow. Nobody is left to be told.
 var errReaderGone = errors.New("reader gone")
 
-// readerLeft is err, but for the end of a stream that nobody is left to be told of.
-func readerLeft(err error) error {
-	if errors.Is(err, errReaderGone) {
+// leaving is what a failed write to a reader ends its stream with.
+func leaving(err error) error {
+	if isRefusal(err) {
+		return err
+	}
+	return errReaderGone
+}
+
+// readerLeft is err, but nil at the end of a stream that nobody is left to be told of.
+func (s *Server) readerLeft(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, errReaderGone):
+		s.log.Info("stream_reader_gone", slog.String("client", clientOf(ctx).Name), slog.Duration("patience", hardPatience*s.patience),
+			slog.String("next", "the reader goes on from its last cursor"))
 		return nil
 	}
 	return err
@@ -182,8 +221,8 @@ func (s *Server) streamToHead(ctx context.Context, r *reader, o streamOptions, o
 		}
 		for rest := items; o.content != pb.Content_CONTENT_COMMITS && len(rest) > 0; {
 			n := batchLength(rest)
-			if out.items(commit, rest[:n]) != nil {
-				return sent, errReaderGone
+			if err := out.items(commit, rest[:n]); err != nil {
+				return sent, leaving(err)
 			}
 			rest = rest[n:]
 		}
@@ -194,8 +233,8 @@ func (s *Server) streamToHead(ctx context.Context, r *reader, o streamOptions, o
 				return sent, err
 			}
 		}
-		if out.commit(commit, r.at, shown) != nil {
-			return sent, errReaderGone
+		if err := out.commit(commit, r.at, shown); err != nil {
+			return sent, leaving(err)
 		}
 	}
 }
@@ -241,5 +280,5 @@ func (m *messageSink) watermark(at position, shown *pb.Proof) error {
 
 func (m *messageSink) send(at position, event *pb.StreamResponse) error {
 	event.Cursor, event.Watermarks = encodeCursor(m.server.network, m.options.scope, at), m.server.watermarks()
-	return m.server.writeInTime(m.control, func() error { return m.out.Send(event) })
+	return pushedBack(m.server.writeInTime(m.control, func() error { return m.out.Send(event) }), event.Cursor)
 }

@@ -121,7 +121,7 @@ func (s *Server) watch(ctx context.Context, ids []crypto.Digest, beat time.Durat
 	for look := ids; ; {
 		told, err := w.tell(look)
 		if err != nil || len(w.open) == 0 {
-			return readerLeft(err)
+			return s.readerLeft(ctx, err)
 		}
 		if told {
 			quietSince = time.Now()
@@ -136,8 +136,8 @@ func (s *Server) watch(ctx context.Context, ids []crypto.Digest, beat time.Durat
 			return nil
 		}
 		if len(look) == 0 && time.Since(quietSince) >= beat {
-			if w.emit(&pb.WatchResponse{Open: uint32(len(w.open)), Watermarks: s.watermarks()}) != nil {
-				return nil
+			if err := w.emit(&pb.WatchResponse{Open: uint32(len(w.open)), Watermarks: s.watermarks()}); err != nil {
+				return s.readerLeft(ctx, leaving(err))
 			}
 			quietSince = time.Now()
 		}
@@ -165,8 +165,8 @@ func (w *watcher) tell(ids []crypto.Digest) (bool, error) {
 			w.open[id] = watched{now.GetState(), dag.CommitIndex(now.GetCommit())}
 		}
 		told = true
-		if w.emit(&pb.WatchResponse{Status: now, Open: uint32(len(w.open)), Watermarks: now.GetWatermarks()}) != nil {
-			return told, errReaderGone
+		if err := w.emit(&pb.WatchResponse{Status: now, Open: uint32(len(w.open)), Watermarks: now.GetWatermarks()}); err != nil {
+			return told, leaving(err)
 		}
 	}
 	return told, nil

@@ -21,7 +21,7 @@ const defaultAPI = "http://127.0.0.1:8080"
 
 // apiFlag adds --api, which names the nodes to talk to.
 func apiFlag(c *cobra.Command, api *string) {
-	c.Flags().StringVar(api, "api", "", "URL of a node's API, or several with commas (default $DUNLIN_API, else "+defaultAPI+")")
+	c.Flags().StringVar(api, "api", "", "URL of a node's API, or several with commas (default $DUNLIN_API, else "+defaultAPI+"); its bearer token, where it wants one, is $DUNLIN_TOKEN")
 }
 
 // connect returns a client of the nodes that --api names. The caller closes it.
@@ -37,7 +37,7 @@ func connectAs(api string, config client.Config) (*client.Client, error) {
 	if api == "" {
 		api = defaultAPI
 	}
-	config.Endpoints = strings.Split(api, ",")
+	config.Endpoints, config.Token = strings.Split(api, ","), os.Getenv("DUNLIN_TOKEN")
 	c, err := client.NewFrom(config)
 	if err != nil {
 		return nil, withHint(err, "--api %s", defaultAPI)
@@ -54,6 +54,8 @@ func explain(c *client.Client, err error) error {
 		return nil
 	case errors.Is(err, context.Canceled):
 		return err
+	case errors.As(err, &refusal) && refusal.Reason == "UNAUTHENTICATED":
+		return refused(err, "export DUNLIN_TOKEN=...; the node's operator hands it out")
 	case errors.As(err, &refusal) && refusal.Retryable:
 		return refused(err, "try again in %v", refusal.RetryAfter)
 	case errors.As(err, &refusal) && refusal.Reason == "NAMESPACE_UNKNOWN":

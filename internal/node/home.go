@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/p2p"
+	"github.com/dunlin-network/dunlin/rollupapi/gate"
 )
 
 // What a node's home directory holds.
@@ -56,6 +58,8 @@ type Home struct {
 	Announce []multiaddr.Multiaddr
 	// Peers is Config.P2P.Peers without this node, in the order of the genesis, and Config.P2P.Bootstrap.
 	Peers []peer.AddrInfo
+	Gate  *gate.Gate  // who may call the API
+	TLS   *tls.Config // of the API; nil for clear text
 }
 
 // DataDir is where the node's store lives.
@@ -95,6 +99,12 @@ func LoadHome(dir string) (*Home, error) {
 	}
 	if err := h.parseAddresses(); err != nil {
 		return nil, homeError("edit "+filepath.Join(dir, ConfigFile), "load home: %w", err)
+	}
+	if h.Gate, err = h.gate(); err != nil {
+		return nil, err
+	}
+	if h.TLS, err = h.tls(); err != nil {
+		return nil, err
 	}
 	return h, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,12 +41,6 @@ type P2PConfig struct {
 	Relay bool `toml:"relay"`
 	// Peers maps a validator's name in the genesis to the multiaddrs where it is dialled.
 	Peers map[string][]string `toml:"peers"`
-}
-
-// APIConfig says where the API for rollups and wallets is served.
-type APIConfig struct {
-	// Listen is host:port; port 0 takes a free one.
-	Listen string `toml:"listen"`
 }
 
 // StoreConfig says what the node keeps on its disk.
@@ -92,7 +85,7 @@ func DefaultConfig() Config {
 			Listen:    []string{"/ip4/127.0.0.1/tcp/4001", "/ip4/127.0.0.1/udp/4001/quic-v1"},
 			Bootstrap: []string{}, Announce: []string{},
 		},
-		API:    APIConfig{Listen: "127.0.0.1:8080"},
+		API:    APIConfig{Listen: "127.0.0.1:8080", RequestsPerSecond: 500, KiBPerSecond: 8192, Origins: []string{}},
 		Store:  StoreConfig{Retention: archive},
 		Log:    LogConfig{Level: "info", Format: "text"},
 		Limits: LimitsConfig{PoolMiB: 64, Observers: 64, Streams: 256, MinFreeDiskMiB: 1024},
@@ -105,9 +98,8 @@ func ParseConfig(text []byte) (Config, error) {
 	if len(text) > maxConfigBytes {
 		return c, fmt.Errorf("config of %d bytes, limit %d", len(text), maxConfigBytes)
 	}
-	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
-		return c, explainTOML(err)
+	if err := strictTOML(text, &c); err != nil {
+		return c, err
 	}
 	return c, c.Check()
 }
@@ -155,8 +147,8 @@ func (c *Config) Check() error {
 			return fmt.Errorf("p2p.peers: name %q: want up to %d of a-z, 0-9 and -", name, maxNameLength)
 		}
 	}
-	if _, _, err := net.SplitHostPort(c.API.Listen); err != nil || !isPlain(c.API.Listen) {
-		return fmt.Errorf("api.listen %q: want host:port", c.API.Listen)
+	if err := c.API.check(); err != nil {
+		return err
 	}
 	if _, err := c.Store.retention(); err != nil {
 		return err
@@ -300,8 +292,27 @@ relay = {{.P2P.Relay}}
 {{- end}}
 
 [api]
-# Where rollups and wallets reach this node: host:port. Port 0 takes a free one.
+# Where rollups and wallets reach this node: host:port. Port 0 takes a free one. On any address but this
+# machine's own (127.0.0.1, ::1) the node wants TLS and tokens, or to be told that it may go without.
 listen = {{printf "%q" .API.Listen}}
+# certificate (with its chain) and key in PEM; paths are relative to this directory. Renewed files are taken by
+# themselves.
+tls_cert = {{printf "%q" .API.TLSCert}}
+tls_key = {{printf "%q" .API.TLSKey}}
+# File with the clients that may call; readable by its owner only. Empty: everybody may. For each client:
+#   [[token]]
+#   name = "swap"
+#   secret = "..."            # sent as Authorization: Bearer; make one with: openssl rand -hex 32
+#   requests_per_second = 0   # 0: no limit; also kib_per_second and mib_per_day, of request bodies
+tokens = {{printf "%q" .API.Tokens}}
+# true lets a listener that others can reach go without TLS and tokens: behind a proxy that has both
+insecure = {{.API.Insecure}}
+# web pages that may call, such as "https://app.example.org"; "*" for all
+origins = [{{range $i, $o := .API.Origins}}{{if $i}}, {{end}}{{printf "%q" $o}}{{end}}]
+# Of each client without a token, by its address. 0: no limit. Clients on this machine are not limited.
+requests_per_second = {{.API.RequestsPerSecond}}
+# of request bodies
+kib_per_second = {{.API.KiBPerSecond}}
 
 [store]
 # How much of the history this node keeps: "archive" for all of it, or the newest "N commits" or "N GiB".

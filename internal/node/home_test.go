@@ -193,6 +193,9 @@ func TestConfigSurvivesItsText(t *testing.T) {
 		want := DefaultConfig()
 		want.Name = rapid.StringMatching(`[a-z0-9][a-z0-9-]{0,31}`).Draw(t, "name")
 		want.API.Listen = rapid.SampledFrom([]string{":80", "[::1]:0", "0.0.0.0:65535"}).Draw(t, "api")
+		want.API.Insecure = true
+		want.API.Origins = rapid.SliceOfN(rapid.SampledFrom([]string{"https://app.example.org", "*"}), 0, 2).Draw(t, "origins")
+		want.API.Tokens, want.API.RequestsPerSecond = rapid.SampledFrom([]string{"", "tokens.toml"}).Draw(t, "tokens"), rapid.IntRange(0, 9).Draw(t, "rate")
 		want.Limits.PoolMiB = rapid.IntRange(minPoolMiB, maxPoolMiB).Draw(t, "pool")
 		want.P2P.Relay = rapid.Bool().Draw(t, "relay")
 		want.P2P.Announce = rapid.SliceOfN(rapid.SampledFrom([]string{"/ip4/192.0.2.1/tcp/1", "/dns4/n.example/udp/2/quic-v1"}), 0, 2).Draw(t, "announce")

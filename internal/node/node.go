@@ -54,7 +54,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	n.admin = n.openAdmin()
 	n.log.Info("node_started", "name", home.Config.Name, "role", n.role(), "network", n.committee.Network().Short(),
-		"api", "http://"+listener.Addr().String(), "commit", n.store.Head().Index)
+		"api", home.scheme()+listener.Addr().String(), "commit", n.store.Head().Index)
 	err = n.serve(ctx, listener)
 	n.log.Info("node_stopped", "commit", n.store.Head().Index)
 	if errors.Is(err, store.ErrFatal) {
@@ -171,6 +171,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 func (n *node) api() *rollupapi.Server {
 	return rollupapi.New(rollupapi.Config{
 		Sequencer: n, History: n.history, Watcher: n.history, DAG: n.history, Sealing: n, Reveals: n, Node: n, Admission: n.admission, Identity: n.home.Keys.Identity,
+		Gate: n.home.Gate, TLS: n.home.TLS,
 		Committee: n.committee, Registry: n.registry, Name: n.home.Config.Name, Chain: n.home.Genesis.Chain, Version: n.version,
 		Streams: n.home.Config.Limits.Streams, Connections: n.files.api, Logger: n.log,
 	})

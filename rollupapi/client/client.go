@@ -57,6 +57,7 @@ type Config struct {
 	// proven to be signed by these validators; without it a node that lies about the key can read along.
 	Committee *dag.Committee
 	Logger    *slog.Logger // nil for slog.Default
+	Token     string       // sent to every endpoint as a bearer token; empty for none
 }
 
 // New is NewFrom with endpoints alone: the client takes nodes at their word.
@@ -73,7 +74,7 @@ func NewFrom(config Config) (*Client, error) {
 		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleTimeout,
 		DisableCompression: true, ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, ForceAttemptHTTP2: true,
 	}
-	c := &Client{transport: transport, web: &http.Client{Transport: transport}, trust: newTrust(&config)}
+	c := &Client{transport: transport, web: &http.Client{Transport: bearer{transport, config.Token}}, trust: newTrust(&config)}
 	for _, text := range config.Endpoints {
 		base, err := baseURL(text)
 		if err != nil {
@@ -87,6 +88,21 @@ func NewFrom(config Config) (*Client, error) {
 		})
 	}
 	return c, nil
+}
+
+// bearer sends a token along.
+type bearer struct {
+	next  http.RoundTripper
+	token string
+}
+
+// RoundTrip sends a request.
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+b.token)
+	}
+	return b.next.RoundTrip(r)
 }
 
 func baseURL(text string) (string, error) {

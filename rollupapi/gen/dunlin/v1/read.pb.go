@@ -290,8 +290,13 @@ type Limits struct {
 	CiphertextBytes     uint32                 `protobuf:"varint,15,opt,name=ciphertext_bytes,json=ciphertextBytes,proto3" json:"ciphertext_bytes,omitempty"`
 	Unrevealed          uint32                 `protobuf:"varint,16,opt,name=unrevealed,proto3" json:"unrevealed,omitempty"` // commits that may wait for their reveals before sealed items are refused with REVEALS_BEHIND
 	IdempotencyKeyBytes uint32                 `protobuf:"varint,17,opt,name=idempotency_key_bytes,json=idempotencyKeyBytes,proto3" json:"idempotency_key_bytes,omitempty"`
-	WatchIds            uint32                 `protobuf:"varint,18,opt,name=watch_ids,json=watchIds,proto3" json:"watch_ids,omitempty"` // per Watch
-	Behind              uint32                 `protobuf:"varint,19,opt,name=behind,proto3" json:"behind,omitempty"`                     // commits that the node may lack before it refuses with NOT_SYNCED
+	WatchIds            uint32                 `protobuf:"varint,18,opt,name=watch_ids,json=watchIds,proto3" json:"watch_ids,omitempty"`                              // per Watch
+	Behind              uint32                 `protobuf:"varint,19,opt,name=behind,proto3" json:"behind,omitempty"`                                                  // commits that the node may lack before it refuses with NOT_SYNCED
+	RequestBytes        uint32                 `protobuf:"varint,20,opt,name=request_bytes,json=requestBytes,proto3" json:"request_bytes,omitempty"`                  // of a request's body
+	RequestsPerSecond   uint32                 `protobuf:"varint,21,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"` // of a client without a token that is not on the node's machine; 0 for no limit
+	KibPerSecond        uint32                 `protobuf:"varint,22,opt,name=kib_per_second,json=kibPerSecond,proto3" json:"kib_per_second,omitempty"`                // of its request bodies; 0 for no limit
+	ClientStreams       uint32                 `protobuf:"varint,23,opt,name=client_streams,json=clientStreams,proto3" json:"client_streams,omitempty"`               // of such a client at a time
+	ClientConnections   uint32                 `protobuf:"varint,24,opt,name=client_connections,json=clientConnections,proto3" json:"client_connections,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -455,6 +460,41 @@ func (x *Limits) GetWatchIds() uint32 {
 func (x *Limits) GetBehind() uint32 {
 	if x != nil {
 		return x.Behind
+	}
+	return 0
+}
+
+func (x *Limits) GetRequestBytes() uint32 {
+	if x != nil {
+		return x.RequestBytes
+	}
+	return 0
+}
+
+func (x *Limits) GetRequestsPerSecond() uint32 {
+	if x != nil {
+		return x.RequestsPerSecond
+	}
+	return 0
+}
+
+func (x *Limits) GetKibPerSecond() uint32 {
+	if x != nil {
+		return x.KibPerSecond
+	}
+	return 0
+}
+
+func (x *Limits) GetClientStreams() uint32 {
+	if x != nil {
+		return x.ClientStreams
+	}
+	return 0
+}
+
+func (x *Limits) GetClientConnections() uint32 {
+	if x != nil {
+		return x.ClientConnections
 	}
 	return 0
 }
@@ -2000,7 +2040,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\n" +
 	"watermarks\x18\b \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
 	"watermarks\x122\n" +
-	"\asealing\x18\t \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\"\xc2\x05\n" +
+	"\asealing\x18\t \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\"\x93\a\n" +
 	"\x06Limits\x12+\n" +
 	"\x11transaction_bytes\x18\x01 \x01(\rR\x10transactionBytes\x12!\n" +
 	"\fsubmit_items\x18\x02 \x01(\rR\vsubmitItems\x12*\n" +
@@ -2026,7 +2066,12 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"unrevealed\x122\n" +
 	"\x15idempotency_key_bytes\x18\x11 \x01(\rR\x13idempotencyKeyBytes\x12\x1b\n" +
 	"\twatch_ids\x18\x12 \x01(\rR\bwatchIds\x12\x16\n" +
-	"\x06behind\x18\x13 \x01(\rR\x06behind\"\x10\n" +
+	"\x06behind\x18\x13 \x01(\rR\x06behind\x12#\n" +
+	"\rrequest_bytes\x18\x14 \x01(\rR\frequestBytes\x12.\n" +
+	"\x13requests_per_second\x18\x15 \x01(\rR\x11requestsPerSecond\x12$\n" +
+	"\x0ekib_per_second\x18\x16 \x01(\rR\fkibPerSecond\x12%\n" +
+	"\x0eclient_streams\x18\x17 \x01(\rR\rclientStreams\x12-\n" +
+	"\x12client_connections\x18\x18 \x01(\rR\x11clientConnections\"\x10\n" +
 	"\x0eGetNodeRequest\"s\n" +
 	"\x0fGetNodeResponse\x12)\n" +
 	"\x04node\x18\x01 \x01(\v2\x15.dunlin.v1.NodeStatusR\x04node\x125\n" +
