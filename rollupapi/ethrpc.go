@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
-	"sync"
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/execution"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
@@ -32,9 +31,9 @@ type rpcResponse struct {
 }
 
 type rpcError struct {
-	Code    int        `json:"code"`
-	Message string     `json:"message"`
-	Data    *errorJSON `json:"data,omitempty"`
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Data    any    `json:"data,omitempty"` // *errorJSON, or what an execution client says
 }
 
 var nullID = json.RawMessage("null")
@@ -56,7 +55,7 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request) error {
 	}
 	answers := make([]rpcResponse, 0, len(requests))
 	for i := range requests {
-		answer := s.rpcAnswer(r.Context(), &rule, &requests[i])
+		answer := s.rpcAnswerWith(r.Context(), &requests[i], func(ctx context.Context, q *rpcRequest) (any, error) { return s.rpcCall(ctx, &rule, q) })
 		if requests[i].ID != nil {
 			answers = append(answers, answer)
 		}
@@ -105,21 +104,32 @@ func unreadable(raw []byte) *rpcError {
 	return &rpcError{Code: rpcParse, Message: "the body is not JSON"}
 }
 
-func (s *Server) rpcAnswer(ctx context.Context, rule *dag.NamespaceRule, r *rpcRequest) rpcResponse {
+// rpcAnswerWith answers one request by a call.
+func (s *Server) rpcAnswerWith(ctx context.Context, r *rpcRequest, call func(context.Context, *rpcRequest) (any, error)) rpcResponse {
 	answer := rpcResponse{Version: "2.0", ID: r.ID}
 	if r.Version != "2.0" || r.Method == "" {
 		answer.Error = &rpcError{Code: rpcInvalid, Message: `want "jsonrpc":"2.0" and a method`}
 		return answer
 	}
-	result, err := s.rpcCall(ctx, rule, r)
-	if err != nil {
+	result, err := call(ctx, r)
+	var theirs *execution.Error
+	switch {
+	case errors.As(err, &theirs):
+		answer.Error = &rpcError{Code: theirs.Code, Message: theirs.Message}
+		if theirs.Data != nil {
+			answer.Error.Data = theirs.Data
+		}
+	case err != nil:
 		refused := s.refusal(err)
 		answer.Error = &rpcError{Code: classes[refused.Reason].rpc, Message: refused.Message, Data: newErrorJSON(refused.info())}
-		return answer
+	default:
+		answer.Result = result
 	}
-	answer.Result = result
 	return answer
 }
+
+// rpcMethods are the methods that the node answers itself, for all namespaces.
+const rpcMethods = "eth_chainId, net_version, eth_sendRawTransaction, dunlin_sendBundle, dunlin_sendEncryptedTransaction, dunlin_encryptionKey, dunlin_transactionStatus, dunlin_getProof, and over a WebSocket dunlin_subscribe and dunlin_unsubscribe"
 
 func (s *Server) rpcCall(ctx context.Context, rule *dag.NamespaceRule, r *rpcRequest) (any, error) {
 	switch r.Method {
@@ -129,17 +139,39 @@ func (s *Server) rpcCall(ctx context.Context, rule *dag.NamespaceRule, r *rpcReq
 		return strconv.FormatUint(rule.ChainID, 10), notEthereum(rule)
 	case "eth_sendRawTransaction":
 		return s.sendRawTransaction(ctx, rule, r.Params)
+	case "dunlin_sendBundle":
+		return s.rpcSendBundle(ctx, rule, r.Params)
 	case "dunlin_sendEncryptedTransaction":
 		return s.rpcSendEncrypted(ctx, rule, r.Params)
 	case "dunlin_encryptionKey":
 		return s.rpcEncryptionKey(r.Params)
 	case "dunlin_transactionStatus":
 		return s.rpcStatus(r.Params)
+	case "dunlin_getProof":
+		return s.rpcGetProof(rule, r.Params)
+	case "dunlin_subscribe", "dunlin_unsubscribe":
+		return nil, refuse(ReasonMethodUnsupported, "%s needs a WebSocket at this address; GET /v1/stream does the same over HTTP", r.Method)
 	}
-	if strings.HasPrefix(r.Method, "eth_") {
-		return nil, refuse(ReasonMethodUnsupported, "%s asks for a rollup's state, which its sequencer does not have: ask the rollup's own node; here are eth_chainId, net_version and eth_sendRawTransaction", clip(r.Method))
+	return s.rpcPassOn(ctx, rule, r)
+}
+
+// rpcPassOn asks the namespace's execution client, if the node knows one.
+func (s *Server) rpcPassOn(ctx context.Context, rule *dag.NamespaceRule, r *rpcRequest) (any, error) {
+	if !execution.Allowed(r.Method) {
+		return nil, refuse(ReasonMethodUnsupported, "there is no method %q: here are %s", clip(r.Method), rpcMethods)
 	}
-	return nil, refuse(ReasonMethodUnsupported, "there is no method %q: here are eth_chainId, net_version, eth_sendRawTransaction, dunlin_sendEncryptedTransaction, dunlin_encryptionKey and dunlin_transactionStatus", clip(r.Method))
+	to, ok := "", false
+	if s.backend.Execution != nil {
+		to, ok = s.backend.Execution.Of(strconv.FormatUint(uint64(rule.ID), 10), rule.Name)
+	}
+	if !ok {
+		return nil, refuse(ReasonMethodUnsupported, "%s asks for a rollup's state, which its sequencer does not have, and this node knows no execution client of namespace %d: ask the rollup's own node; here are %s", clip(r.Method), rule.ID, rpcMethods)
+	}
+	result, err := s.backend.Execution.Call(ctx, to, r.Method, r.Params)
+	if errors.Is(err, execution.ErrUnavailable) {
+		return nil, refuse(ReasonExecutionUnavailable, "%s", err)
+	}
+	return result, err
 }
 
 // notEthereum refuses what needs a chain id.
@@ -209,34 +241,4 @@ func onlyParam(params []json.RawMessage) ([]byte, error) {
 		return nil, refuse(ReasonRequestMalformed, "want 0x-hex: %s", clip(err.Error()))
 	}
 	return raw, nil
-}
-
-// hashes remembers which item an Ethereum hash stands for, in two generations like the tracker.
-// Safe for concurrent use.
-type hashes struct {
-	mu         sync.Mutex
-	young, old map[crypto.Digest]crypto.Digest
-}
-
-func newHashes() *hashes {
-	return &hashes{young: map[crypto.Digest]crypto.Digest{}, old: map[crypto.Digest]crypto.Digest{}}
-}
-
-func (h *hashes) add(hash, id crypto.Digest) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.young) >= maxHashes {
-		h.old, h.young = h.young, map[crypto.Digest]crypto.Digest{}
-	}
-	h.young[hash] = id
-}
-
-func (h *hashes) find(hash crypto.Digest) (crypto.Digest, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if id, ok := h.young[hash]; ok {
-		return id, true
-	}
-	id, ok := h.old[hash]
-	return id, ok
 }

@@ -25,6 +25,7 @@ const (
 	MaxWatched         = maxWatched
 	MaxBehind          = maxBehind
 	MaxRPCBatch        = maxRPCBatch
+	MaxSubscriptions   = maxSubscriptions
 	MaxCalls           = maxCalls
 	NamespaceLook      = namespaceLook
 )

@@ -50,6 +50,7 @@ const (
 	ReasonOriginForbidden      Reason = "ORIGIN_FORBIDDEN"
 	ReasonRateLimited          Reason = "RATE_LIMITED"
 	ReasonPushedBack           Reason = "PUSHED_BACK"
+	ReasonExecutionUnavailable Reason = "EXECUTION_UNAVAILABLE"
 	ReasonInternal             Reason = "INTERNAL"
 )
 
@@ -66,13 +67,14 @@ type class struct {
 
 // JSON-RPC codes: those of the standard, and Ethereum's (EIP-1474) for what nodes refuse.
 const (
-	rpcParse    = -32700
-	rpcInvalid  = -32600
-	rpcMethod   = -32601
-	rpcParams   = -32602
-	rpcInternal = -32603
-	rpcRejected = -32003
-	rpcLimit    = -32005
+	rpcParse       = -32700
+	rpcInvalid     = -32600
+	rpcMethod      = -32601
+	rpcParams      = -32602
+	rpcInternal    = -32603
+	rpcUnavailable = -32002
+	rpcRejected    = -32003
+	rpcLimit       = -32005
 )
 
 var classes = map[Reason]class{
@@ -230,6 +232,11 @@ var classes = map[Reason]class{
 		code: connect.CodeResourceExhausted, status: http.StatusTooManyRequests, rpc: rpcLimit, title: "Too much in too little time",
 		retry:  busyRetry,
 		remedy: "Wait for retry_after_ms; send more in one call; ask the node's operator for a token with higher limits.",
+	},
+	ReasonExecutionUnavailable: {
+		code: connect.CodeUnavailable, status: http.StatusServiceUnavailable, rpc: rpcUnavailable, title: "The rollup's execution client does not answer",
+		retry:  syncRetry,
+		remedy: "Try again, or ask the rollup's own node; the operator sets api.execution in config.toml.",
 	},
 	ReasonPushedBack: {
 		code: connect.CodeAborted, status: http.StatusTooManyRequests, rpc: rpcLimit, title: "The reader is too slow for the stream",

@@ -16,11 +16,13 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/execution"
 	"github.com/dunlin-network/dunlin/rollupapi/gate"
 	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
 )
 
-// Config is what a Server stands on. All fields but Identity, Streams, Connections, Gate and TLS are needed.
+// Config is what a Server stands on. All fields but Identity, Streams, Connections, Gate, TLS and Execution are
+// needed.
 type Config struct {
 	Sequencer Sequencer
 	History   History
@@ -42,6 +44,7 @@ type Config struct {
 	Logger      *slog.Logger
 	Gate      *gate.Gate  // who may call; nil for everybody but web pages
 	TLS       *tls.Config // nil for clear text
+	Execution *execution.Clients // asked for what JSON-RPC does not answer itself; nil for none
 }
 
 // Server serves the rollup-facing interface of one node. Its methods are safe for concurrent use.
@@ -182,7 +185,9 @@ func (s *Server) handler() http.Handler {
 		"GET /v1/blocks/{slot}/{digest}":               s.restBlock,
 		"GET /v1/stream":                               s.restStream,
 		"GET /v1/watch":                                s.restWatch,
+		"POST /v1/submit/bundle":                       s.restSubmitBundle,
 		"POST /rpc/{namespace}":                        s.rpc,
+		"GET /rpc/{namespace}":                         s.rpcSocket,
 		"GET /{$}":                                     s.page,
 		"/":                                            noSuchPath,
 	} {

@@ -22,9 +22,10 @@ func (s *Server) restStream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := &eventSink{server: s, options: options, w: w, control: controlOf(r.Context())}
+	page := &eventPage{server: s, w: w, control: controlOf(r.Context())}
+	out := &eventSink{server: s, options: options, out: page}
 	err = s.stream(r.Context(), options, out)
-	if err != nil && out.begun {
+	if err != nil && page.begun {
 		out.problem(s.refusal(err)) // the status line has gone out
 		return nil
 	}
@@ -57,9 +58,10 @@ func (s *Server) restWatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := &eventSink{server: s, w: w, control: controlOf(r.Context())}
+	page := &eventPage{server: s, w: w, control: controlOf(r.Context())}
+	out := &eventSink{server: s, out: page}
 	err = s.watch(r.Context(), ids, heartbeat(uint32(beat)), out.status)
-	if err != nil && out.begun {
+	if err != nil && page.begun {
 		out.problem(s.refusal(err)) // the status line has gone out
 		return nil
 	}
@@ -98,14 +100,10 @@ func (s *Server) streamAsked(r *http.Request) (*pb.StreamRequest, error) {
 		}
 		ask.Namespaces = append(ask.Namespaces, uint64(rule.ID))
 	}
-	if word := q.Get("content"); word != "" {
-		content, ok := pb.Content_value["CONTENT_"+strings.ToUpper(word)]
-		if !ok || content == 0 {
-			return nil, refuse(ReasonRequestMalformed, "content %q is none of items, ids, commits", clip(word)).at("content")
-		}
-		ask.Content = pb.Content(content)
-	}
 	var err error
+	if ask.Content, err = parseContent(q.Get("content")); err != nil {
+		return nil, err
+	}
 	if ask.MinState, err = parseMinState(q.Get("min_state")); err != nil {
 		return nil, err
 	}
@@ -117,15 +115,30 @@ func (s *Server) streamAsked(r *http.Request) (*pb.StreamRequest, error) {
 	return ask, err
 }
 
-// eventSink writes server-sent events.
+// parseContent reads the word of a content; none leaves it open.
+func parseContent(word string) (pb.Content, error) {
+	if word == "" {
+		return pb.Content_CONTENT_UNSPECIFIED, nil
+	}
+	content, ok := pb.Content_value["CONTENT_"+strings.ToUpper(word)]
+	if !ok || content == 0 {
+		return 0, refuse(ReasonRequestMalformed, "content %q is none of items, ids, commits", clip(word)).at("content")
+	}
+	return pb.Content(content), nil
+}
+
+// eventSink writes events in the JSON forms.
 type eventSink struct {
 	server  *Server
 	options streamOptions
-	w       http.ResponseWriter
-	control *http.ResponseController
-	begun   bool
-	buffer  bytes.Buffer
+	out     eventWriter
 	last    string // the newest event's cursor
+}
+
+// eventWriter takes events in JSON, and sends what it has. Cursors are empty where an event has none.
+type eventWriter interface {
+	put(name, cursor string, body []byte)
+	flush() error
 }
 
 func (e *eventSink) items(c *ordering.Commit, items []placed) error {
@@ -181,9 +194,26 @@ func (e *eventSink) event(name, id string, body any) {
 	if err != nil {
 		panic("rollupapi: event does not encode: " + err.Error())
 	}
-	e.buffer.WriteString("event: " + name + "\n")
 	if id != "" {
 		e.last = id
+	}
+	e.out.put(name, id, raw)
+}
+
+func (e *eventSink) flush() error { return pushedBack(e.out.flush(), e.last) }
+
+// eventPage writes server-sent events.
+type eventPage struct {
+	server  *Server
+	w       http.ResponseWriter
+	control *http.ResponseController
+	begun   bool
+	buffer  bytes.Buffer
+}
+
+func (e *eventPage) put(name, id string, raw []byte) {
+	e.buffer.WriteString("event: " + name + "\n")
+	if id != "" {
 		e.buffer.WriteString("id: " + id + "\n")
 	}
 	e.buffer.WriteString("data: ")
@@ -191,7 +221,7 @@ func (e *eventSink) event(name, id string, body any) {
 	e.buffer.WriteString("\n\n")
 }
 
-func (e *eventSink) flush() error {
+func (e *eventPage) flush() error {
 	if !e.begun {
 		e.begun = true
 		header := e.w.Header()
@@ -200,11 +230,10 @@ func (e *eventSink) flush() error {
 		header.Set("X-Accel-Buffering", "no") // proxies must not hold events back
 	}
 	defer e.buffer.Reset()
-	err := e.server.writeInTime(e.control, func() error {
+	return e.server.writeInTime(e.control, func() error {
 		if _, err := e.w.Write(e.buffer.Bytes()); err != nil {
 			return err
 		}
 		return e.control.Flush()
 	})
-	return pushedBack(err, e.last)
 }

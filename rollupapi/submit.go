@@ -183,6 +183,17 @@ func (s *Server) fresh(admitted []Admitted, results []result) ([]int, error) {
 	return places, nil
 }
 
+// join takes part in the server's running until the caller calls running.Done, unless the server stops.
+func (s *Server) join() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.running.Add(1)
+	return true
+}
+
 // begin takes a call on, unless too many are under way. It goes on if its client leaves.
 func (s *Server) begin(c *call) error {
 	s.mu.Lock()

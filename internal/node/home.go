@@ -15,6 +15,7 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/p2p"
+	"github.com/dunlin-network/dunlin/rollupapi/execution"
 	"github.com/dunlin-network/dunlin/rollupapi/gate"
 )
 
@@ -57,9 +58,10 @@ type Home struct {
 	// Announce is Config.P2P.Announce.
 	Announce []multiaddr.Multiaddr
 	// Peers is Config.P2P.Peers without this node, in the order of the genesis, and Config.P2P.Bootstrap.
-	Peers []peer.AddrInfo
-	Gate  *gate.Gate  // who may call the API
-	TLS   *tls.Config // of the API; nil for clear text
+	Peers     []peer.AddrInfo
+	Gate      *gate.Gate         // who may call the API
+	TLS       *tls.Config        // of the API; nil for clear text
+	Execution *execution.Clients // of the namespaces in the config
 }
 
 // DataDir is where the node's store lives.
@@ -105,6 +107,9 @@ func LoadHome(dir string) (*Home, error) {
 	}
 	if h.TLS, err = h.tls(); err != nil {
 		return nil, err
+	}
+	if h.Execution, err = execution.New(h.Config.API.Execution); err != nil {
+		return nil, homeError("edit "+filepath.Join(dir, ConfigFile), "load home: api.execution: %w", err)
 	}
 	return h, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/dunlin-network/dunlin/rollupapi/execution"
 	"github.com/dunlin-network/dunlin/rollupapi/gate"
 )
 
@@ -33,6 +34,8 @@ type APIConfig struct {
 	// RequestsPerSecond and KiBPerSecond bound each client without a token; 0 for no limit.
 	RequestsPerSecond int `toml:"requests_per_second"`
 	KiBPerSecond      int `toml:"kib_per_second"`
+	// Execution is the JSON-RPC URL of each namespace's execution client, by the namespace's id or name.
+	Execution map[string]string `toml:"execution"`
 }
 
 // maxTokensBytes bounds the tokens file: 1,024 of them take some 200 KiB.
@@ -57,6 +60,11 @@ func (c *APIConfig) check() error {
 	if err != nil {
 		return fmt.Errorf("api.origins: %w", err)
 	}
+	clients, err := execution.New(c.Execution)
+	if err != nil {
+		return fmt.Errorf("api.execution: %w", err)
+	}
+	clients.Close()
 	return nil
 }
 

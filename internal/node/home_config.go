@@ -314,6 +314,14 @@ requests_per_second = {{.API.RequestsPerSecond}}
 # of request bodies
 kib_per_second = {{.API.KiBPerSecond}}
 
+[api.execution]
+# JSON-RPC of the rollups' execution clients, by id or name of the namespace: what /rpc/NAMESPACE is asked
+# beside sending (eth_, net_ and web3_ methods that read) is passed on to it.
+# 1001 = "http://127.0.0.1:8545"
+{{- range $name, $url := .API.Execution}}
+{{printf "%q" $name}} = {{printf "%q" $url}}
+{{- end}}
+
 [store]
 # How much of the history this node keeps: "archive" for all of it, or the newest "N commits" or "N GiB".
 # Who asks for what is gone is told PRUNED. A new node needs all of it: some nodes must be archives.
