@@ -1,23 +1,33 @@
 package rollupapi
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
 )
 
 var update = flag.Bool("update", false, "write the derived documents anew")
 
-// TestDocsErrors holds docs/build/errors.md against the reasons. `make docs` writes it anew.
-func TestDocsErrors(t *testing.T) {
-	path, want := filepath.Join("..", "docs", "build", "errors.md"), errorsAsMarkdown()
+// TestDocs holds what is derived in docs/build against the program. `make docs` writes it anew.
+func TestDocs(t *testing.T) {
+	fresh(t, "errors.md", errorsAsMarkdown())
+	fresh(t, "openapi.json", string((&Server{}).openAPIDocument()))
+}
+
+func fresh(t *testing.T, name, want string) {
+	t.Helper()
+	path := filepath.Join("..", "docs", "build", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -29,7 +39,7 @@ func TestDocsErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/build/errors.md is stale, run 'make docs' (-program +document):\n%s", diff)
+		t.Errorf("docs/build/%s is stale, run 'make docs' (-program +document):\n%s", name, diff)
 	}
 }
 
@@ -39,6 +49,39 @@ func TestReasons(t *testing.T) {
 		if c.code == 0 || c.status < 400 || c.rpc >= 0 || c.title == "" || c.remedy == "" || strings.ContainsAny(c.title+c.remedy, "|\n") {
 			t.Errorf("%s: %+v lacks something", reason, c)
 		}
+	}
+}
+
+// TestOpenAPI: the document describes every procedure and every route, and refers to nothing that is not there.
+func TestOpenAPI(t *testing.T) {
+	raw := (&Server{}).openAPIDocument()
+	var d struct {
+		Paths      map[string]map[string]any `json:"paths"`
+		Components struct {
+			Schemas map[string]any `json:"schemas"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, procedure := range []string{dunlinv1connect.IngressSubmitProcedure, dunlinv1connect.StatusWatchProcedure, dunlinv1connect.ReadStreamProcedure} {
+		if d.Paths[procedure]["post"] == nil {
+			t.Errorf("%s is missing", procedure)
+		}
+	}
+	for _, r := range (&Server{}).routes() {
+		method, path, _ := strings.Cut(r.pattern, " ")
+		if d.Paths[strings.TrimSuffix(path, "{$}")][strings.ToLower(method)] == nil || r.summary == "" {
+			t.Errorf("%s is missing", r.pattern)
+		}
+	}
+	for _, reference := range regexp.MustCompile(`#/components/schemas/([^"]+)`).FindAllStringSubmatch(string(raw), -1) {
+		if d.Components.Schemas[reference[1]] == nil {
+			t.Errorf("%s is referred to and missing", reference[1])
+		}
+	}
+	if !strings.Contains(string(raw), `"idempotency_key"`) || !strings.Contains(string(raw), `"idempotencyKey"`) {
+		t.Error("a field of the bodies is missing")
 	}
 }
 

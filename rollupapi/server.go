@@ -61,8 +61,9 @@ type Server struct {
 	log       *slog.Logger
 	streams   chan struct{} // one token per stream being served
 	gate      *gate.Gate
-	errors    *connect.ErrorWriter
-	patience  time.Duration // writeTimeout
+	openAPIState
+	errors   *connect.ErrorWriter
+	patience time.Duration // writeTimeout
 
 	life    context.Context // ends when the server stops
 	stop    context.CancelFunc
@@ -167,32 +168,10 @@ func (s *Server) handler() http.Handler {
 	mux.Handle(dunlinv1connect.NewStatusHandler(&statuses{s}, options...))
 	mux.Handle(dunlinv1connect.NewReadHandler(&reads{s}, options...))
 	s.handleSequencing(mux, options)
-	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"POST /v1/submit": s.restSubmit,
-		"POST /v1/namespaces/{namespace}/transactions": s.restSubmitRaw,
-		"GET /v1/namespaces/{namespace}/transactions":  s.restRange,
-		"GET /v1/transactions/{id}":                    s.restTransaction,
-		"POST /v1/submit/sealed":                       s.restSubmitSealed,
-		"GET /v1/encryption-key":                       s.restEncryptionKey,
-		"GET /v1/status":                               s.restStatus,
-		"GET /v1/network":                              s.restNetwork,
-		"GET /v1/info":                                 s.restInfo,
-		"GET /v1/commits/{index}":                      s.restCommit,
-		"GET /v1/commits/{index}/dependencies":         s.restDependencies,
-		"GET /v1/transactions/{id}/proof":              s.restItemProof,
-		"GET /v1/namespaces/{namespace}/proof":         s.restNamespaceProof,
-		"GET /v1/rounds/{round}":                       s.restRound,
-		"GET /v1/blocks/{slot}/{digest}":               s.restBlock,
-		"GET /v1/stream":                               s.restStream,
-		"GET /v1/watch":                                s.restWatch,
-		"POST /v1/submit/bundle":                       s.restSubmitBundle,
-		"POST /rpc/{namespace}":                        s.rpc,
-		"GET /rpc/{namespace}":                         s.rpcSocket,
-		"GET /{$}":                                     s.page,
-		"/":                                            noSuchPath,
-	} {
-		mux.Handle(pattern, s.answering(handle))
+	for _, r := range s.routes() {
+		mux.Handle(r.pattern, s.answering(r.handle))
 	}
+	mux.Handle("/", s.answering(noSuchPath))
 	return s.guard(mux)
 }
 
