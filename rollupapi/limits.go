@@ -51,9 +51,9 @@ const (
 	maxIdempotencyKey = 64
 	// maxWatched is how many ids one Watch may name.
 	maxWatched = 256
-	// maxBehind is how many commits the node may lack before it refuses what it could only answer wrong; some
-	// are always on their way.
-	maxBehind = 50
+	// maxBehind is how many commits the node may lack before it refuses what it could only answer wrong: some seconds
+	// of a local network, which a busy machine loses now and then.
+	maxBehind = 250
 	// maxCursorBytes is the longest text that can be a cursor.
 	maxCursorBytes = 128
 )
