@@ -42,9 +42,9 @@ type Config struct {
 	// Connections is how many connections are served at a time, more wait in the backlog; 0 for 4096, the most.
 	Connections int
 	Logger      *slog.Logger
-	Gate      *gate.Gate  // who may call; nil for everybody but web pages
-	TLS       *tls.Config // nil for clear text
-	Execution *execution.Clients // asked for what JSON-RPC does not answer itself; nil for none
+	Gate        *gate.Gate         // who may call; nil for everybody but web pages
+	TLS         *tls.Config        // nil for clear text
+	Execution   *execution.Clients // asked for what JSON-RPC does not answer itself; nil for none
 }
 
 // Server serves the rollup-facing interface of one node. Its methods are safe for concurrent use.
