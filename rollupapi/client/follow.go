@@ -40,6 +40,7 @@ type Selection struct {
 	Cursor     string          // exclusive: genesis, tip, commit:N or a cursor of an Item or Event; empty for tip
 	Content    Content
 	MinState   State // Committed, or Revealed: sealed items with what they held; empty for Revealed with Items, else Committed
+	Unproven   bool  // take the node's word: what it leaves out, puts in or changes does not show
 }
 
 // minStates is how far commits must have come to be read.
@@ -71,6 +72,11 @@ type Item struct {
 
 // Event is one message of a stream: items of one commit, or a commit behind its last item, or
 // (both empty) the word that there is nothing up to Cursor.
+//
+// Unless the selection says Unproven, items are handed out when their commit has come to its end and holds: of some
+// namespaces, read whole, they are all that the commit has for them, unchanged and in order; of all namespaces, whole or by
+// id, the commit also follows the one before. That no commit was passed over for some namespaces shows at the next proof of
+// their chains, which nodes give near the tip with each commit and at every heartbeat.
 type Event struct {
 	Cursor string // stands behind the event
 	Head   dag.CommitIndex
@@ -83,8 +89,9 @@ var ErrOrder = errors.New("stream out of order")
 
 // Follow calls handle for every item of a namespace (0 for all) behind a cursor, in order, with
 // neither gap nor repetition, until ctx ends, handle returns an error (which Follow returns as it
-// is) or a node refuses for good. When a connection breaks it goes on from where it was, on the
-// next node. It blocks; handle runs on the caller's goroutine.
+// is), a node refuses for good, or what every node shows does not hold (ErrProof). When a connection breaks it goes on
+// from where it was, on the next node. It blocks; handle runs on the caller's goroutine. With the cursor of the last item that was
+// handled, a later Follow goes on exactly behind it.
 func (c *Client) Follow(ctx context.Context, ns dag.Namespace, cursor string, handle func(Item) error) error {
 	s := Selection{Cursor: cursor}
 	if ns != 0 {
@@ -110,11 +117,20 @@ func (c *Client) FollowEvents(ctx context.Context, s Selection, handle func(Even
 		return fmt.Errorf("follow: there is no min state %s, but Committed and Revealed", s.MinState)
 	}
 	f := &follower{client: c, selection: s, handle: handle}
-	pause := firstPause
+	pause, liars := firstPause, 0
 	for {
 		e := c.now()
 		progress, err := f.connection(ctx, e)
 		var stop *handlerError
+		if progress {
+			liars = 0
+		}
+		if errors.Is(err, ErrProof) || errors.Is(err, ErrOrder) {
+			c.trust.logger.Warn("node_lies", "node", e.url, "err", err, "next", "going on with another node: do not use this one")
+			if liars++; liars >= len(c.endpoints) {
+				return fmt.Errorf("follow %s: %w", e.url, err)
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -142,9 +158,6 @@ func (h *handlerError) Error() string { return h.err.Error() }
 // final reports whether no node would answer otherwise.
 func final(err error) bool {
 	var e *Error
-	if errors.Is(err, ErrOrder) {
-		return true
-	}
 	if !errors.As(err, &e) {
 		return false
 	}
@@ -157,7 +170,9 @@ type follower struct {
 	selection Selection
 	handle    func(Event) error
 
-	commit  dag.CommitIndex // place of the last item
+	ledger *ledger // nil before the first connection, and with Unproven
+
+	commit  dag.CommitIndex // place of the last item of the connection
 	index   uint32
 	started bool // whether there was one
 }
@@ -168,10 +183,13 @@ func (f *follower) connection(ctx context.Context, e *endpoint) (bool, error) {
 	defer cancel()
 	stalled := time.AfterFunc(stallTimeout, cancel)
 	defer stalled.Stop()
+	if err := f.open(ctx, e); err != nil {
+		return false, err
+	}
 	stream, err := e.read.Stream(ctx, &pb.StreamRequest{
 		Namespaces: numbers(f.selection.Namespaces), Cursor: f.selection.Cursor,
 		Content: contents[f.selection.Content], HeartbeatMs: uint32(heartbeat.Milliseconds()),
-		MinState: minStates[f.selection.MinState],
+		MinState: minStates[f.selection.MinState], WithProofs: !f.selection.Unproven,
 	})
 	if err != nil {
 		return false, asError(err)
@@ -180,18 +198,51 @@ func (f *follower) connection(ctx context.Context, e *endpoint) (bool, error) {
 	progress := false
 	for stream.Receive() {
 		stalled.Stop() // the caller may take its time
-		progress = true
-		event, err := f.event(stream.Msg())
+		events, err := f.proven(stream.Msg())
 		if err != nil {
 			return progress, err
 		}
-		if err := f.handle(event); err != nil {
-			return progress, &handlerError{err}
+		for _, event := range events {
+			progress = true
+			if err := f.handle(event); err != nil {
+				return progress, &handlerError{err}
+			}
+			f.selection.Cursor = event.Cursor
 		}
-		f.selection.Cursor = event.Cursor
 		stalled.Reset(stallTimeout)
 	}
 	return progress, asError(stream.Err())
+}
+
+// open makes ready for a connection: what an earlier one left unfinished comes again.
+func (f *follower) open(ctx context.Context, e *endpoint) error {
+	f.started = false
+	if f.ledger != nil {
+		f.ledger.clear()
+		return nil
+	}
+	if f.selection.Unproven {
+		return nil
+	}
+	network, err := f.client.networkID(ctx, e)
+	if err != nil {
+		return err
+	}
+	f.ledger = newLedger(network, &f.selection)
+	f.selection.Cursor = f.ledger.start(f.selection.Cursor)
+	return nil
+}
+
+// proven is what can be handed out once a message has come.
+func (f *follower) proven(m *pb.StreamResponse) ([]Event, error) {
+	event, err := f.event(m)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.ledger == nil:
+		return []Event{event}, nil
+	}
+	return f.ledger.take(m, event)
 }
 
 // event reads a message and checks that its items go on where the last ones ended.

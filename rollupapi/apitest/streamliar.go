@@ -1,0 +1,64 @@
+package apitest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"testing"
+
+	"connectrpc.com/connect"
+
+	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1/dunlinv1connect"
+)
+
+// streamLiar streams what lie makes of each message of the truth.
+type streamLiar struct {
+	dunlinv1connect.UnimplementedReadHandler
+	truth dunlinv1connect.ReadClient
+	lie   func(*pb.StreamResponse) []*pb.StreamResponse
+}
+
+// Stream is the truth with the lie in it.
+func (l *streamLiar) Stream(ctx context.Context, r *pb.StreamRequest, out *connect.ServerStream[pb.StreamResponse]) error {
+	in, err := l.truth.Stream(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for in.Receive() {
+		for _, m := range l.lie(in.Msg()) {
+			if err := out.Send(m); err != nil {
+				return err
+			}
+		}
+	}
+	return in.Err()
+}
+
+// ServeLyingStream is Serve, but every message of a stream becomes those that lie makes of it, which may be none. Lie is called by
+// one goroutine for each stream.
+func (c *Chain) ServeLyingStream(t testing.TB, lie func(*pb.StreamResponse) []*pb.StreamResponse) string {
+	t.Helper()
+	honest, _ := c.Serve(t)
+	target, err := url.Parse(honest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport = transport
+	_, lying := dunlinv1connect.NewReadHandler(&streamLiar{truth: dunlinv1connect.NewReadClient(&http.Client{Transport: transport}, honest), lie: lie})
+	mux := http.NewServeMux()
+	mux.Handle("/", proxy)
+	mux.Handle(dunlinv1connect.ReadStreamProcedure, lying)
+	server := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+		transport.CloseIdleConnections()
+	})
+	return server.URL
+}
