@@ -92,3 +92,49 @@ func BenchmarkHistory(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkItems is what an item costs the engine of an observer: filters, duplicates and roots. Four authors with
+// blocks of 50 transactions of 512 bytes in five namespaces.
+func BenchmarkItems(b *testing.B) {
+	const perBlock, size, spaces = 50, 512, 5
+	var rules []dag.NamespaceRule
+	for ns := range dag.Namespace(spaces) {
+		rules = append(rules, dag.NamespaceRule{ID: ns + 1, Scheme: dag.SchemeOpen})
+	}
+	registry, err := dag.NewRegistry(rules)
+	if err != nil {
+		b.Fatal(err)
+	}
+	random, hasher := rand.New(rand.NewPCG(1, 1)), dag.NewItemHasher(dagtest.Committee(4).Network())
+	p := dagtest.Random(rand.New(rand.NewPCG(1, 1)), dagtest.Shape{Authors: 4, Rounds: benchRounds})
+	s, err := dagtest.Sign(p, func(_ picture.Name, block *dag.Block) {
+		for range perBlock {
+			t := dag.Transaction{Namespace: 1 + dag.Namespace(random.IntN(spaces)), ValidUntil: 1000, Payload: make([]byte, size)}
+			for i := range t.Payload {
+				t.Payload[i] = byte(random.Uint32())
+			}
+			item, err := t.Encode(hasher)
+			if err != nil {
+				b.Fatal(err)
+			}
+			block.Items = append(block.Items, item)
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	items := 0
+	for b.Loop() {
+		e, err := NewEngine(Config{Committee: s.Committee, Registry: registry, Self: Observer}, Restored{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		o := &observer{t: b, engine: e}
+		o.feed(s.Blocks, 1)
+		for _, c := range o.commits {
+			items += len(c.Accepted)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(items), "ns/item")
+}

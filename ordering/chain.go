@@ -28,20 +28,24 @@ func ChainStart(network crypto.Digest, ns dag.Namespace) crypto.Digest {
 }
 
 // ChainHasher computes links. Not safe for concurrent use.
-type ChainHasher struct{ hasher *crypto.Hasher }
+type ChainHasher struct {
+	hasher *crypto.Hasher
+	before crypto.Digest // scratch, so that no link allocates
+	place  [8 + 4 + 1]byte
+}
 
 // NewChainHasher returns a hasher of links.
-func NewChainHasher() ChainHasher {
-	return ChainHasher{crypto.NewHasher(crypto.DomainNamespaceRun)}
+func NewChainHasher() *ChainHasher {
+	return &ChainHasher{hasher: crypto.NewHasher(crypto.DomainNamespaceRun)}
 }
 
 // Next is the hash behind a leaf of a commit: of the hash before it; commit 8, index 4, leg 1; id.
-func (h ChainHasher) Next(before crypto.Digest, commit dag.CommitIndex, l *NamespaceLeaf) crypto.Digest {
-	var place [8 + 4 + 1]byte
-	binary.BigEndian.PutUint64(place[:], uint64(commit))
-	binary.BigEndian.PutUint32(place[8:], l.Index)
-	place[12] = l.Leg
-	return h.hasher.Sum(before[:], place[:], l.ID[:])
+func (h *ChainHasher) Next(before crypto.Digest, commit dag.CommitIndex, l *NamespaceLeaf) crypto.Digest {
+	h.before = before
+	binary.BigEndian.PutUint64(h.place[:], uint64(commit))
+	binary.BigEndian.PutUint32(h.place[8:], l.Index)
+	h.place[12] = l.Leg
+	return h.hasher.Sum(h.before[:], h.place[:], l.ID[:])
 }
 
 // ChainStep is what a commit did to a namespace's chain. Where the commit has nothing of the namespace, which is
@@ -63,7 +67,7 @@ type Chains struct {
 	heads   []ChainHead
 	written []dag.CommitIndex // the newest commit that wrote a head, by place
 	tree    *ChainTree
-	hasher  ChainHasher
+	hasher  *ChainHasher
 }
 
 // NewChains returns the chains of a network before its first commit.

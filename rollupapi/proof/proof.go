@@ -147,7 +147,7 @@ func ProveChain(heads []ordering.ChainHead, tree *ordering.ChainTree, ns dag.Nam
 type Chained struct {
 	Namespace dag.Namespace
 	Hash      crypto.Digest
-	hasher    ordering.ChainHasher
+	hasher    *ordering.ChainHasher
 }
 
 // NewChained stands at a hash.
