@@ -40,6 +40,8 @@ const (
 	DomainNamespaceRun Domain = "dunlin/namespace-chain/1"
 	DomainChainHeads   Domain = "dunlin/chain-heads/1"
 	DomainReceipt      Domain = "dunlin/receipt/1"
+	DomainControl      Domain = "dunlin/control/1"
+	DomainRegistry     Domain = "dunlin/registry/1"
 	DomainSealed       Domain = "dunlin/sealed/1"
 	DomainSealBatch    Domain = "dunlin/seal-batch/1"
 	DomainSealPart     Domain = "dunlin/seal-part/1"

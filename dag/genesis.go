@@ -21,6 +21,7 @@ type Genesis struct {
 	Sealing    SealingRule        `json:"sealing"`             // the zero value stands for PlainSealing of the validators
 	Validators []GenesisValidator `json:"validators"`
 	Namespaces []NamespaceRule    `json:"namespaces"`
+	Admin      AdminRule          `json:"admin,omitzero"` // who may change the namespaces; their owners alone if it is left out
 }
 
 // Continuation names the network that a new one takes over from, because it could not go on, and up to where
@@ -69,6 +70,9 @@ func (g *Genesis) Encode() []byte {
 	}
 	if canonical.Sealing == (SealingRule{}) {
 		canonical.Sealing = PlainSealing(len(canonical.Validators))
+	}
+	if !canonical.Admin.IsZero() && canonical.Admin.Keys == nil {
+		canonical.Admin.Keys = []crypto.PublicKey{}
 	}
 	raw, err := json.MarshalIndent(&canonical, "", "  ")
 	if err != nil {
@@ -180,6 +184,9 @@ func (g *Genesis) checkRules() error {
 	if _, err := NewRegistry(g.Namespaces); err != nil {
 		return fmt.Errorf("%w: %w", ErrGenesis, err)
 	}
+	if err := g.Admin.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrGenesis, err)
+	}
 	names := make(map[string]bool, len(g.Validators))
 	identities := make(map[crypto.PublicKey]string, len(g.Validators))
 	for i := range g.Validators {
@@ -212,7 +219,7 @@ func (g *Genesis) Committee() (*Committee, error) {
 
 // Registry is the registry of g's namespaces. It panics if g was not checked and is wrong.
 func (g *Genesis) Registry() *Registry {
-	r, err := NewRegistry(g.Namespaces)
+	r, err := changeableRegistry(g.Namespaces, g.Admin)
 	if err != nil {
 		panic("dag: registry of an unchecked genesis: " + err.Error())
 	}

@@ -44,6 +44,8 @@ const (
 	MaxNamespaces = 4096
 	// MaxWeight is the largest weight of a namespace: a heavier one would leave nothing to others.
 	MaxWeight = 100
+	// MaxControlSignatures is how many keys may sign one control, and how many admins a network may have.
+	MaxControlSignatures = 16
 	// MaxNameBytes is the length of the name of a chain, validator or namespace, so that it fits a
 	// column of a table.
 	MaxNameBytes = 32

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/dunlin-network/dunlin/crypto"
 )
 
 // Scheme says what a namespace admits.
@@ -27,20 +29,48 @@ type NamespaceRule struct {
 	AllowUnprotected bool      `json:"allow_unprotected"` // Ethereum transactions without a chain id
 	Weight           int       `json:"weight,omitempty"`  // its part of a full block beside the others', 1 to MaxWeight; 0 stands for 1
 	Quota            int       `json:"quota,omitempty"`   // encoded bytes of it in one validator's block, on average over blocks, at most MaxPayloadBytes; 0 for no limit
+
+	Owner   crypto.PublicKey `json:"owner,omitzero"`    // may update and close it; zero for nobody
+	Version uint64           `json:"version,omitempty"` // how often it has been changed
+	Closed  bool             `json:"closed,omitempty"`  // takes nothing in any more, and can still be read
 }
 
-// ErrUnknownNamespace wraps the refusal of an item that names a namespace the network does not have.
-var ErrUnknownNamespace = errors.New("unknown namespace")
+// Why an item cannot be ordered for the namespace that it names.
+var (
+	ErrUnknownNamespace = errors.New("unknown namespace") // the network does not have it
+	ErrClosedNamespace  = errors.New("closed namespace")
+)
 
-// Registry finds the rules of a network's namespaces. It is immutable and safe for concurrent use.
+// Registry finds the rules of a network's namespaces. It is immutable and safe for concurrent use:
+// controls make another one of it.
 type Registry struct {
 	rules  []NamespaceRule // by id
 	byID   map[Namespace]int
 	byName map[string]int
+	admin  AdminRule
+	opened int // namespaces that their owners have registered by themselves
+	digest crypto.Digest
+
+	changeable bool // from the genesis on, for good
 }
 
-// NewRegistry returns the registry of rules, which it checks as genesis does.
+// NewRegistry returns the registry of rules, which it checks as genesis does. It never changes.
 func NewRegistry(rules []NamespaceRule) (*Registry, error) {
+	return newRegistry(rules, AdminRule{}, 0)
+}
+
+// changeableRegistry is that of a genesis, which changes if it has admins or owners.
+func changeableRegistry(rules []NamespaceRule, admin AdminRule) (*Registry, error) {
+	r, err := newRegistry(rules, admin, 0)
+	if err == nil {
+		owned := slices.ContainsFunc(rules, func(r NamespaceRule) bool { return r.Owner != crypto.PublicKey{} })
+		r.changeable = owned || !admin.IsZero()
+	}
+	return r, err
+}
+
+// newRegistry takes rules that were changed, too.
+func newRegistry(rules []NamespaceRule, admin AdminRule, opened int) (*Registry, error) {
 	if len(rules) > MaxNamespaces {
 		return nil, fmt.Errorf("%d namespaces, limit %d: remove some", len(rules), MaxNamespaces)
 	}
@@ -48,6 +78,8 @@ func NewRegistry(rules []NamespaceRule) (*Registry, error) {
 		rules:  slices.Clone(rules),
 		byID:   make(map[Namespace]int, len(rules)),
 		byName: make(map[string]int, len(rules)),
+		admin:  admin,
+		opened: opened,
 	}
 	slices.SortStableFunc(r.rules, func(a, b NamespaceRule) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range r.rules {
@@ -67,6 +99,7 @@ func NewRegistry(rules []NamespaceRule) (*Registry, error) {
 		}
 		r.byName[rule.Name] = i
 	}
+	r.digest = crypto.Hash(crypto.DomainRegistry, r.Encode())
 	return r, nil
 }
 
@@ -122,13 +155,32 @@ func checkName(name string) error {
 	return nil
 }
 
-// Rule finds the rule of a namespace.
+// Registry is r. What follows a registry that changes asks for the newest by a method of this name.
+func (r *Registry) Registry() *Registry { return r }
+
+// Changeable reports whether controls can change the registry, or are kept out of the order.
+func (r *Registry) Changeable() bool { return r.changeable }
+
+// Opened is how many namespaces owners have registered by themselves.
+func (r *Registry) Opened() int { return r.opened }
+
+// Admin is who may change it.
+func (r *Registry) Admin() AdminRule { return r.admin }
+
+// controlRule is the rule of ControlNamespace.
+var controlRule = NamespaceRule{ID: ControlNamespace, Scheme: SchemeControl}
+
+// Rule finds the rule of a namespace, also of one that is closed; and that of ControlNamespace where controls
+// are taken.
 func (r *Registry) Rule(ns Namespace) (NamespaceRule, bool) {
 	i, ok := r.byID[ns]
-	if !ok {
-		return NamespaceRule{}, false
+	switch {
+	case ok:
+		return r.rules[i], true
+	case ns == ControlNamespace && r.Changeable():
+		return controlRule, true
 	}
-	return r.rules[i], true
+	return NamespaceRule{}, false
 }
 
 // ByName finds the rule of the namespace that has a name.
@@ -140,19 +192,24 @@ func (r *Registry) ByName(name string) (NamespaceRule, bool) {
 	return r.rules[i], true
 }
 
-// All lists the rules by id. The caller may change the list.
+// All lists the rules by id, also of namespaces that are closed. The caller may change the list.
 func (r *Registry) All() []NamespaceRule { return slices.Clone(r.rules) }
 
-// CheckForm is the ordered filters' check of one item: every namespace of it is known, else the
-// error wraps ErrUnknownNamespace; and its envelope fits the namespace's scheme, else the error
+// CheckForm is the ordered filters' check of one item: every namespace of it is known and open,
+// else the error wraps ErrUnknownNamespace or ErrClosedNamespace; and its envelope fits the namespace's scheme, else the error
 // wraps ErrItem. It looks at no signature. A bundle or sealed item is signed by its
 // submitter or not at all, whatever its legs: what is sealed shows too late to be turned away. All nodes answer alike; a plain transaction of good form costs no allocation.
 func (r *Registry) CheckForm(item *Item) error {
 	switch item.Kind {
 	case KindTransaction:
 		i, ok := r.byID[item.Namespace]
-		if !ok {
+		switch {
+		case !ok && item.Namespace == ControlNamespace && r.Changeable():
+			return nil
+		case !ok:
 			return fmt.Errorf("%w %d", ErrUnknownNamespace, item.Namespace)
+		case r.rules[i].Closed:
+			return fmt.Errorf("%w %d", ErrClosedNamespace, item.Namespace)
 		}
 		if r.rules[i].Scheme == SchemeEd25519 && !item.Signed {
 			return fmt.Errorf("%w: namespace %d wants sender and signature", ErrItem, item.Namespace)
@@ -160,8 +217,12 @@ func (r *Registry) CheckForm(item *Item) error {
 		return nil
 	case KindBundle, KindSealed:
 		for _, ns := range item.Namespaces() {
-			if _, ok := r.byID[ns]; !ok {
+			i, ok := r.byID[ns]
+			if !ok {
 				return fmt.Errorf("%w %d", ErrUnknownNamespace, ns)
+			}
+			if r.rules[i].Closed {
+				return fmt.Errorf("%w %d", ErrClosedNamespace, ns)
 			}
 		}
 		return nil

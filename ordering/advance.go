@@ -63,6 +63,7 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 	if mutant.Planted(mutant.SwitchLate) {
 		changed = e.scores.commits == 1
 	}
+	e.closeRegistry(c)
 	e.closeSealing(c)
 	e.writeStates(c)
 	c.Resume = e.scores.encode(c.Resume)
@@ -103,6 +104,9 @@ func (e *Engine) filter(c *Commit, b *dag.Verified) {
 			continue
 		}
 		e.seen.add(item.ID, c.Index)
+		if item.Namespace == dag.ControlNamespace {
+			e.registrar.ordered = append(e.registrar.ordered, uint32(len(c.Accepted)))
+		}
 		c.Accepted = append(c.Accepted, Accepted{ID: item.ID, Namespace: item.Namespace, Block: block, Item: uint32(i)})
 	}
 }
@@ -112,7 +116,7 @@ func (e *Engine) drop(item *dag.Item, i dag.CommitIndex) DropReason {
 	if item.Kind == dag.KindMalformed {
 		return DropMalformed
 	}
-	if reason := formReason(e.cfg.Registry.CheckForm(item)); reason != 0 {
+	if reason := formReason(e.registrar.registry.CheckForm(item)); reason != 0 {
 		return reason
 	}
 	switch {

@@ -20,12 +20,17 @@ const (
 	// SealingKey is package keygen's state for the key that contents are sealed with, in networks with
 	// sealing only.
 	SealingKey StateKind = iota + 1
+	// Namespaces is the registry, in networks whose genesis lets somebody change it.
+	Namespaces
 )
 
 // String is the kind for people.
 func (k StateKind) String() string {
-	if k == SealingKey {
+	switch k {
+	case SealingKey:
 		return "generation of the sealing key"
+	case Namespaces:
+		return "registry of namespaces"
 	}
 	return fmt.Sprintf("StateKind(%d)", uint8(k))
 }
@@ -166,15 +171,23 @@ var errStateKind = errors.New("no such state is carried")
 
 // decodeState hands a state that was written to its owner.
 func (e *Engine) decodeState(kind StateKind, encoded []byte) (carrier, error) {
-	if kind != SealingKey {
-		return nil, fmt.Errorf("%w: %v", errStateKind, kind)
+	switch kind {
+	case SealingKey:
+		state, err := keygen.Decode(e.cfg.Committee, keygen.Sealing, encoded)
+		if err != nil {
+			return nil, err
+		}
+		e.sealing.keygen = state
+		return state, nil
+	case Namespaces:
+		registry, err := e.cfg.Registry.Decode(encoded)
+		if err != nil {
+			return nil, err
+		}
+		e.registrar.registry, e.pool.rules = registry, registry
+		return e.registrar, nil
 	}
-	state, err := keygen.Decode(e.cfg.Committee, keygen.Sealing, encoded)
-	if err != nil {
-		return nil, err
-	}
-	e.sealing.keygen = state
-	return state, nil
+	return nil, fmt.Errorf("%w: %v", errStateKind, kind)
 }
 
 // appendStates appends their count 1, and for each the kind 1, the length 4 and the encoding.

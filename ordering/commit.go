@@ -21,6 +21,8 @@ type Commit struct {
 	Resume   []byte      // the engine's state after this commit but for the seen ids and States; for Restore
 	States   []State     // the carried states that this commit changed, by ascending kind
 
+	Controls []Controlled // what its changes of the registry came to, in order
+
 	// Bodies are the blocks of Blocks, in the same order. A commit that was read from the store
 	// has none until they are looked up.
 	Bodies []*dag.Verified
@@ -52,9 +54,10 @@ const (
 	DropExpired
 	DropTooFarAhead
 	DropDuplicate
+	DropClosedNamespace
 )
 
-var dropNames = [...]string{"", "MALFORMED", "NAMESPACE_UNKNOWN", "EXPIRED", "TOO_FAR_AHEAD", "DUPLICATE"}
+var dropNames = [...]string{"", "MALFORMED", "NAMESPACE_UNKNOWN", "EXPIRED", "TOO_FAR_AHEAD", "DUPLICATE", "NAMESPACE_CLOSED"}
 
 // String is the reason's name in the API.
 func (r DropReason) String() string {
@@ -85,7 +88,7 @@ const (
 )
 
 // Encode is the commit as the store keeps it: header, digest, anchors, blocks, chains, accepted and dropped
-// items, resume state, carried states; bodies are left out.
+// items, resume state, carried states, results of controls; bodies are left out.
 func (c *Commit) Encode() []byte {
 	lists := len(c.Blocks)*dag.RefSize + len(c.Chains)*chainStepSize + len(c.Accepted)*acceptedSize + len(c.Dropped)*droppedSize
 	b := c.CommitHeader.Append(make([]byte, 0, HeaderSize+256+lists+len(c.Resume)))
@@ -116,7 +119,13 @@ func (c *Commit) Encode() []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Resume)))
 	b = append(b, c.Resume...)
-	return appendStates(b, c.States)
+	b = appendStates(b, c.States)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Controls)))
+	for _, r := range c.Controls {
+		b = binary.BigEndian.AppendUint32(b, r.Accepted)
+		b = append(b, byte(r.Result))
+	}
+	return b
 }
 
 // DecodeCommit reads what Encode wrote, and checks the digest against the header and the header against anchors
@@ -138,6 +147,9 @@ func DecodeCommit(raw []byte) (*Commit, error) {
 	}
 	c.Resume = append([]byte(nil), d.take(d.count(1))...)
 	c.States = d.states()
+	for range d.count(controlledSize) {
+		c.Controls = append(c.Controls, Controlled{Accepted: d.uint32(), Result: dag.ControlResult(d.byte())})
+	}
 	if d.failed || len(d.rest) != 0 {
 		return nil, fmt.Errorf("%w: cut short or bytes left over", ErrCommit)
 	}

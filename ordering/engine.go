@@ -23,10 +23,10 @@ const Observer dag.Author = 1<<16 - 1
 // Config is what an engine is made of.
 type Config struct {
 	Committee *dag.Committee
-	Registry  *dag.Registry
-	Self      dag.Author // or Observer
-	Signer    dag.Signer // signs own blocks; nil for an observer
-	Created   uint64     // the genesis' time, Unix milliseconds: no commit is older
+	Registry  *dag.Registry // the genesis'
+	Self      dag.Author    // or Observer
+	Signer    dag.Signer    // signs own blocks; nil for an observer
+	Created   uint64        // the genesis' time, Unix milliseconds: no commit is older
 	Sealing   Sealing
 	KEM       *crypto.KEMKey // this validator's, for the key generation; nil for an observer or without sealing
 	Timing    Timing
@@ -55,8 +55,9 @@ type Engine struct {
 	restart   restart
 	unordered map[dag.Ref]bool // accepted blocks with a payload that no commit has brought in
 
-	sealing *sealing  // nil in a network without
-	carried []carried // by ascending kind
+	registrar *registrar
+	sealing   *sealing  // nil in a network without
+	carried   []carried // by ascending kind
 
 	ready Ready
 	fault error
@@ -71,7 +72,7 @@ func NewEngine(cfg Config, r Restored) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, graph: dag.New(cfg.Committee), lines: newLinearizer(cfg.Committee.Size()),
 		seen: newDedupe(), chains: NewChains(cfg.Committee.Network()), scores: newReputation(cfg.Committee), pool: newPool(cfg.Pool, cfg.Registry),
-		unordered: make(map[dag.Ref]bool), marks: make(roundMarks), headTime: cfg.Created,
+		registrar: &registrar{network: cfg.Committee.Network(), registry: cfg.Registry}, unordered: make(map[dag.Ref]bool), marks: make(roundMarks), headTime: cfg.Created,
 	}
 	e.proposer = newProposer(cfg)
 	e.sync = newSynchroniser(cfg)
@@ -81,6 +82,9 @@ func NewEngine(cfg Config, r Restored) (*Engine, error) {
 	}
 	if e.sealing != nil {
 		e.carried = append(e.carried, newCarried(SealingKey, e.sealing.keygen))
+	}
+	if cfg.Registry.Changeable() {
+		e.carried = append(e.carried, newCarried(Namespaces, e.registrar))
 	}
 	if err := e.restore(r); err != nil {
 		return nil, fmt.Errorf("restore the order: %w", err)

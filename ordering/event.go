@@ -145,13 +145,14 @@ type OutcomeState uint8
 // The outcomes. Every item of a Submitted gets exactly one, unless the node stops before: Included
 // once it stands in an own block that is on disk, the others as soon as they are known.
 const (
-	Included     OutcomeState = iota + 1
-	Committed                 // it had been committed before
-	Busy                      // the pool is full: retry later
-	Expired                   // valid_until has passed
-	TooFarAhead               // valid_until lies more than dag.ValidityWindow commits ahead
-	OverShare                 // the namespace has its share of the pool, or its quota's, waiting: retry later
-	NotProposing              // this node makes no blocks now (observer, recovering, out of disk)
+	Included        OutcomeState = iota + 1
+	Committed                    // it had been committed before
+	Busy                         // the pool is full: retry later
+	Expired                      // valid_until has passed
+	TooFarAhead                  // valid_until lies more than dag.ValidityWindow commits ahead
+	OverShare                    // the namespace has its share of the pool, or its quota's, waiting: retry later
+	NamespaceClosed              // the namespace was closed while the item waited
+	NotProposing                 // this node makes no blocks now (observer, recovering, out of disk)
 )
 
 // Outcome answers one item of a Submitted.

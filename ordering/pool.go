@@ -304,6 +304,8 @@ func formReason(err error) DropReason {
 		return 0
 	case errors.Is(err, dag.ErrUnknownNamespace):
 		return DropUnknownNamespace
+	case errors.Is(err, dag.ErrClosedNamespace):
+		return DropClosedNamespace
 	default:
 		return DropMalformed
 	}

@@ -1,6 +1,10 @@
 package ordering
 
-import "github.com/dunlin-network/dunlin/dag"
+import (
+	"slices"
+
+	"github.com/dunlin-network/dunlin/dag"
+)
 
 // A block's room is shared among the namespaces that have items waiting: by deficit round robin
 // (Shreedhar and Varghese, SIGCOMM 1995) over bytes, by their weights. A namespace that
@@ -145,6 +149,27 @@ func (t *turns) pop() {
 		f.deficit = 0
 		t.unlink()
 	}
+}
+
+// remove takes a flow out, whoever's turn it is, and gives its entries.
+func (t *turns) remove(f *flow) []*entry {
+	t.resting = slices.DeleteFunc(t.resting, func(o *flow) bool { return o == f })
+	if f.next != nil { // in the ring: turn it until it is f's turn
+		last := t.last
+		for t.last.next != f {
+			t.last = t.last.next
+		}
+		t.unlink()
+		if f != last && t.last != nil {
+			t.last = last
+		}
+	}
+	var out []*entry
+	for f.deficit = 0; f.first != nil; {
+		out = append(out, f.first)
+		f.fifo.pop()
+	}
+	return out
 }
 
 func (e *entry) cost() int { return max(len(e.item.Raw), leastCost) }

@@ -15,7 +15,7 @@ import (
 // use; signatures are checked by a bounded number of goroutines for all callers together.
 type Admission struct {
 	network  crypto.Digest
-	registry *dag.Registry
+	registry Namespaces
 	keys     *keyring
 	heads    Headed
 	slots    chan struct{}
@@ -24,7 +24,7 @@ type Admission struct {
 // AdmissionConfig is what an Admission stands on.
 type AdmissionConfig struct {
 	Network  crypto.Digest
-	Registry *dag.Registry
+	Registry Namespaces
 	Sealing  Sealing
 	Heads    Headed
 	Workers  int // how many goroutines check signatures and ciphertexts at a time; at least 1
@@ -61,7 +61,7 @@ type Admitted struct {
 // error is a Refusal of the whole submission, or ctx's if it ended first. It blocks while
 // signatures are checked.
 func (a *Admission) Transactions(ctx context.Context, head dag.CommitIndex, s *Submission) ([]Admitted, error) {
-	rule, err := a.rule(s.Namespace)
+	rule, err := a.open(s.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,8 @@ func (a *Admission) Transactions(ctx context.Context, head dag.CommitIndex, s *S
 	switch {
 	case rule.Scheme == dag.SchemeEthereum:
 		err = a.checkEthereum(ctx, &rule, s.Payloads, out)
+	case rule.Scheme == dag.SchemeControl:
+		err = a.checkControls(ctx, head, s.Payloads, out)
 	case len(s.Sender) > 0:
 		err = a.checkSender(ctx, s, out)
 	}
@@ -147,7 +149,7 @@ func (a *Admission) checkBundle(ctx context.Context, head dag.CommitIndex, b *da
 	total := 0
 	for i := range b.Legs {
 		leg := &b.Legs[i]
-		rule, err := a.rule(leg.Namespace)
+		rule, err := a.leg(leg.Namespace)
 		if err != nil {
 			return err
 		}
@@ -192,12 +194,31 @@ func (a *Admission) checkLeg(ctx context.Context, rule *dag.NamespaceRule, leg *
 	return nil
 }
 
+// rule finds a namespace that can be read.
 func (a *Admission) rule(ns dag.Namespace) (dag.NamespaceRule, error) {
-	rule, ok := a.registry.Rule(ns)
+	rule, ok := a.registry.Registry().Rule(ns)
 	if !ok {
 		return rule, refuse(ReasonNamespaceUnknown, "namespace %d is not registered in this network", ns).at("namespace")
 	}
 	return rule, nil
+}
+
+// open finds a namespace that takes transactions in.
+func (a *Admission) open(ns dag.Namespace) (dag.NamespaceRule, error) {
+	rule, err := a.rule(ns)
+	if err == nil && rule.Closed {
+		err = refuse(ReasonNamespaceClosed, "namespace %d is closed: what it held can still be read", ns).at("namespace")
+	}
+	return rule, err
+}
+
+// leg finds a namespace that bundles and sealed items may name.
+func (a *Admission) leg(ns dag.Namespace) (dag.NamespaceRule, error) {
+	rule, err := a.open(ns)
+	if err == nil && rule.Scheme == dag.SchemeControl {
+		err = refuse(ReasonNamespaceUnknown, "namespace %d takes plain transactions only", ns).at("namespace")
+	}
+	return rule, err
 }
 
 // checkEnvelope checks sender and signatures by their number and sizes.
@@ -210,6 +231,9 @@ func checkEnvelope(rule *dag.NamespaceRule, s *Submission) error {
 			return refuse(ReasonSignatureMissing, "namespace %d admits signed transactions: give sender and one signature per payload", rule.ID).at("sender")
 		}
 		return nil
+	}
+	if rule.Scheme == dag.SchemeControl {
+		return refuse(ReasonSignatureUnwanted, "namespace %d goes by the signatures within control transactions: leave out sender and signatures", rule.ID).at("sender")
 	}
 	if rule.Scheme == dag.SchemeEthereum {
 		return refuse(ReasonSignatureUnwanted, "namespace %d goes by the signatures within Ethereum transactions: leave out sender and signatures", rule.ID).at("sender")

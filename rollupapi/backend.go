@@ -96,6 +96,13 @@ type Standing struct {
 	Behind dag.CommitIndex // commits that the node is known to lack
 }
 
+// Namespaces knows which namespaces there are. It must be safe for concurrent use and must not block.
+// A *dag.Registry is one that never changes.
+type Namespaces interface {
+	// Registry is the registry as of the newest commit, or of one more than Heads says.
+	Registry() *dag.Registry
+}
+
 // Heads is how far a node's history reaches.
 type Heads struct {
 	Committed dag.CommitIndex // the newest commit; 0 for none yet

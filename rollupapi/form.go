@@ -60,7 +60,7 @@ func (s *Server) namespace(text string) (dag.NamespaceRule, error) {
 	if id, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return s.admission.rule(dag.Namespace(id))
 	}
-	rule, ok := s.backend.Registry.ByName(text)
+	rule, ok := s.backend.Registry.Registry().ByName(text)
 	if !ok {
 		return rule, refuse(ReasonNamespaceUnknown, "namespace %q is not registered in this network", clip(text)).at("namespace")
 	}
@@ -138,6 +138,7 @@ type transactionJSON struct {
 	Namespace  uint64            `json:"namespace,omitempty"`
 	Error      *errorJSON        `json:"error,omitempty"`
 	Reveal     *RevealProgress   `json:"reveal,omitempty"`
+	Control    string            `json:"control,omitempty"`
 	History    []stateChangeJSON `json:"history,omitempty"`
 	Watermarks *watermarksJSON   `json:"watermarks,omitempty"`
 }
@@ -146,7 +147,7 @@ func newTransactionJSON(m *pb.GetResponse) transactionJSON {
 	w := newWatermarksJSON(m.GetWatermarks())
 	t := transactionJSON{
 		TxID: hex.EncodeToString(m.GetId()), State: stateName(m.GetState()), Namespace: m.GetNamespace(), Error: newErrorJSON(m.GetError()),
-		Reveal: newRevealForm(m.GetReveal()), History: newChangesJSON(m.GetHistory()), Watermarks: &w,
+		Reveal: newRevealForm(m.GetReveal()), Control: m.GetControl(), History: newChangesJSON(m.GetHistory()), Watermarks: &w,
 	}
 	if m.GetKind() != pb.Kind_KIND_UNSPECIFIED {
 		t.Kind = kindName(m.GetKind())

@@ -21,14 +21,17 @@ type networkJSON struct {
 	Epoch      uint64              `json:"epoch"`
 	Validators []validatorJSON     `json:"validators"`
 	Namespaces []dag.NamespaceRule `json:"namespaces"`
+	Admin      *adminJSON          `json:"admin,omitempty"`
 	Watermarks watermarksJSON      `json:"watermarks"`
 }
 
 func (s *Server) restNetwork(w http.ResponseWriter, _ *http.Request) error {
 	m := s.networkInfo()
+	registry := s.backend.Registry.Registry()
 	answer := networkJSON{
+		Admin:     newAdminJSON(registry),
 		NetworkID: m.GetNetworkId(), Chain: m.GetChain(), Epoch: m.GetEpoch(), Validators: []validatorJSON{},
-		Namespaces: s.backend.Registry.All(), Watermarks: newWatermarksJSON(m.GetWatermarks()),
+		Namespaces: registry.All(), Watermarks: newWatermarksJSON(m.GetWatermarks()),
 	}
 	for _, v := range m.GetValidators() {
 		answer.Validators = append(answer.Validators, validatorJSON{v.GetAuthor(), v.GetName(), v.GetIdentity(), v.GetKem()})

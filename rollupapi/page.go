@@ -20,6 +20,6 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) error {
 	_ = pageTemplate.Execute(w, struct { // a reader that left has no use for the error
 		Node       NodeStatus
 		Namespaces []dag.NamespaceRule
-	}{s.nodeStatus(), s.backend.Registry.All()})
+	}{s.nodeStatus(), s.backend.Registry.Registry().All()})
 	return nil
 }

@@ -66,6 +66,7 @@ func (s *Server) tellPlace(answer *pb.GetResponse, r *result) (*ordering.Commit,
 			return nil, err
 		}
 		answer.Kind, answer.Namespace = pb.Kind(item.Kind), uint64(item.Namespace)
+		answer.Control = controlResult(commit, r.at.Index)
 	}
 	if answer.Kind == pb.Kind_KIND_SEALED {
 		err = s.tellReveal(answer, r)
@@ -200,11 +201,11 @@ func (s *Server) networkInfo() *pb.GetNetworkResponse {
 		v := c.Validator(dag.Author(i))
 		m.Validators = append(m.Validators, &pb.ValidatorInfo{Author: dag.Author(i).String(), Name: v.Name, Identity: v.Identity.String(), Kem: v.KEM.String()})
 	}
-	for _, r := range s.backend.Registry.All() {
-		m.Namespaces = append(m.Namespaces, &pb.NamespaceInfo{
-			Id: uint64(r.ID), Name: r.Name, Scheme: string(r.Scheme), ChainId: r.ChainID, AllowUnprotected: r.AllowUnprotected,
-		})
+	registry := s.backend.Registry.Registry()
+	for _, r := range registry.All() {
+		m.Namespaces = append(m.Namespaces, namespaceInfo(&r))
 	}
+	m.Admin = adminInfo(registry)
 	return m
 }
 

@@ -19,6 +19,8 @@ const (
 	ReasonTooLarge             Reason = "TOO_LARGE"
 	ReasonPayloadEmpty         Reason = "PAYLOAD_EMPTY"
 	ReasonNamespaceUnknown     Reason = "NAMESPACE_UNKNOWN"
+	ReasonNamespaceClosed      Reason = "NAMESPACE_CLOSED"
+	ReasonControlRefused       Reason = "CONTROL_REFUSED"
 	ReasonSignatureMissing     Reason = "SIGNATURE_MISSING"
 	ReasonSignatureInvalid     Reason = "SIGNATURE_INVALID"
 	ReasonSignatureUnwanted    Reason = "SIGNATURE_UNWANTED"
@@ -105,6 +107,14 @@ var classes = map[Reason]class{
 	ReasonNamespaceUnknown: {
 		code: connect.CodeNotFound, status: http.StatusNotFound, rpc: rpcParams, title: "Unknown namespace",
 		remedy: "GET /v1/network lists the namespaces.",
+	},
+	ReasonNamespaceClosed: {
+		code: connect.CodeFailedPrecondition, status: http.StatusGone, rpc: rpcRejected, title: "The namespace is closed",
+		remedy: "Nothing new goes in; what it held can still be read. GET /v1/network lists the namespaces.",
+	},
+	ReasonControlRefused: {
+		code: connect.CodeFailedPrecondition, status: http.StatusUnprocessableEntity, rpc: rpcRejected, title: "The change of a namespace would come to nothing",
+		remedy: "The message says what stands against it; `dunlin namespace list` shows what is there.",
 	},
 	ReasonSignatureMissing: {
 		code: connect.CodeInvalidArgument, status: http.StatusUnprocessableEntity, rpc: rpcRejected, title: "Signature missing",

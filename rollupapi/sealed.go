@@ -97,7 +97,7 @@ func (a *Admission) checkSealedForm(head dag.CommitIndex, serving uint64, s *dag
 		return badEnvelope(len(s.Sender), len(s.Signature))
 	}
 	for _, ns := range s.Namespaces {
-		rule, err := a.rule(ns)
+		rule, err := a.leg(ns)
 		if err != nil {
 			return refusalOf(err)
 		}

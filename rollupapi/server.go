@@ -34,7 +34,7 @@ type Config struct {
 	Admission *Admission          // shared with whatever else admits items on this node
 	Identity  *crypto.IdentityKey // signs receipts; nil for none
 	Committee *dag.Committee
-	Registry  *dag.Registry
+	Registry  Namespaces
 	Name      string // the node's, for people
 	Chain     string // the network's name, for people
 	Version   string // the program's version

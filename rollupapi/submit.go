@@ -258,6 +258,8 @@ func outcomeRefusal(reason Reason) *Refusal {
 	switch reason {
 	case ReasonBusy:
 		return refuse(reason, "the pool is full: retry later")
+	case ReasonNamespaceClosed:
+		return refuse(reason, "the namespace was closed while this waited").at("namespace")
 	case ReasonQuota:
 		return refuse(reason, "so much of this namespace waits here that no more is taken: retry later, or more slowly")
 	case ReasonNotProposing:

@@ -135,6 +135,8 @@ func outcomeState(s ordering.OutcomeState) (pb.State, Reason) {
 		return pb.State_STATE_REJECTED, ReasonNotProposing
 	case ordering.Busy:
 		return pb.State_STATE_REJECTED, ReasonBusy
+	case ordering.NamespaceClosed:
+		return pb.State_STATE_REJECTED, ReasonNamespaceClosed
 	case ordering.OverShare:
 		return pb.State_STATE_REJECTED, ReasonQuota
 	}

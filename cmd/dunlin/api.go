@@ -58,8 +58,10 @@ func explain(c *client.Client, err error) error {
 		return refused(err, "export DUNLIN_TOKEN=...; the node's operator hands it out")
 	case errors.As(err, &refusal) && refusal.Retryable:
 		return refused(err, "try again in %v", refusal.RetryAfter)
-	case errors.As(err, &refusal) && refusal.Reason == "NAMESPACE_UNKNOWN":
+	case errors.As(err, &refusal) && (refusal.Reason == "NAMESPACE_UNKNOWN" || refusal.Reason == "NAMESPACE_CLOSED"):
 		return refused(err, "curl %s/v1/network lists the namespaces", c.Endpoint())
+	case errors.As(err, &refusal) && refusal.Reason == "CONTROL_REFUSED":
+		return refused(err, "dunlin namespace list --api %s shows what stands, and who may change it", c.Endpoint())
 	case errors.As(err, &refusal):
 		return refused(err, "curl %s/v1/info lists the limits", c.Endpoint())
 	case errors.As(err, &unreachable):

@@ -124,7 +124,8 @@ func initKey(dir, name string) error {
 
 func newInitGenesis() *cobra.Command {
 	var chain string
-	var namespaces []string
+	var namespaces, admins []string
+	var admin dag.AdminRule
 	var old succession
 	c := &cobra.Command{
 		Use:   "genesis [PUBLIC.json...]",
@@ -133,6 +134,10 @@ func newInitGenesis() *cobra.Command {
 validator; their order is the order of the committee.
 
 A namespace is ID:NAME:SCHEME, where SCHEME is open, ed25519 or ethereum:CHAIN-ID.
+
+Namespaces can be registered, changed and closed later on ("dunlin namespace") if the genesis says who
+may: --admin names keys, so many of which must sign together, and --open lets anybody register that many
+namespaces. Without either the namespaces stay as they are here.
 
 With --from-export it is the genesis of a network that takes over from one which cannot go on, with that
 one's name, validators and namespaces (docs/disaster.md). Name the export of every operator: each is
@@ -165,6 +170,12 @@ Exits with 3 if an export does not hold, or two contradict each other.`,
 				}
 				genesis.Namespaces = append(genesis.Namespaces, rule)
 			}
+			if given := c.Flags().Changed; given("admin") || given("admin-threshold") || given("open") || given("open-quota") {
+				var err error
+				if genesis.Admin, err = adminRule(c, admin, admins); err != nil {
+					return err
+				}
+			}
 			if err := genesis.Check(); err != nil {
 				return withHint(err, "%s --help", c.CommandPath())
 			}
@@ -175,7 +186,30 @@ Exits with 3 if an export does not hold, or two contradict each other.`,
 	c.Flags().StringVar(&chain, "chain", "dunlin", "name of the network: a-z, 0-9 and -")
 	c.Flags().StringArrayVar(&namespaces, "namespace", nil, "a rollup as ID:NAME:SCHEME; may be given many times")
 	old.flags(c)
+	c.Flags().StringArrayVar(&admins, "admin", nil, "who may change the namespaces: a PUBLIC.json or a public key in hex; may be given many times")
+	c.Flags().IntVar(&admin.Threshold, "admin-threshold", 0, "how many admins must sign together (default: all)")
+	c.Flags().IntVar(&admin.Open, "open", 0, "how many namespaces anybody may register, in all")
+	c.Flags().IntVar(&admin.OpenQuota, "open-quota", 0, "quota of those, in bytes per block; 0 for none")
 	return c
+}
+
+// adminRule completes the rule with the keys that --admin names.
+func adminRule(c *cobra.Command, rule dag.AdminRule, admins []string) (dag.AdminRule, error) {
+	for _, text := range admins {
+		var key crypto.PublicKey
+		if key.UnmarshalText([]byte(text)) != nil {
+			v, err := readPublic(text)
+			if err != nil {
+				return rule, withHint(err, "--admin takes 64 hex digits, or a file made with: dunlin init --home DIR --name NAME > %s", text)
+			}
+			key = v.Identity
+		}
+		rule.Keys = append(rule.Keys, key)
+	}
+	if !c.Flags().Changed("admin-threshold") {
+		rule.Threshold = len(rule.Keys)
+	}
+	return rule, nil
 }
 
 func readPublic(file string) (dag.GenesisValidator, error) {

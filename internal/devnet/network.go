@@ -137,6 +137,9 @@ func (n *Network) committee() (*dag.Committee, error) {
 	return committee, nil
 }
 
+// openNamespaces is how many namespaces anybody may register in a devnet.
+const openNamespaces = 1024
+
 // draw makes keys, genesis and homes.
 func (p *Plan) draw(dir string) (*Network, error) {
 	genesis := &dag.Genesis{
@@ -147,6 +150,7 @@ func (p *Plan) draw(dir string) (*Network, error) {
 			{ID: Open, Name: "open", Scheme: dag.SchemeOpen},
 			{ID: Signed, Name: "signed", Scheme: dag.SchemeEd25519},
 		},
+		Admin: dag.AdminRule{Open: openNamespaces},
 	}
 	keys := make([]*crypto.Keys, p.Validators)
 	for i := range keys {

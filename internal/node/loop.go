@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 )
 
@@ -29,6 +30,7 @@ type loop struct {
 	inbox  chan ordering.Event
 	out    chan<- ordering.Ready
 	status atomic.Pointer[ordering.Status]
+	names  atomic.Pointer[dag.Registry] // as of the newest commit
 	twin   *twin
 	hand   func(*ordering.Ready) // sees every Ready before the writer, and does not wait; nil for nobody
 }
@@ -118,6 +120,7 @@ func (l *loop) tick(now time.Time) {
 func (l *loop) publish() {
 	s := l.engine.Status()
 	l.status.Store(&s)
+	l.names.Store(l.engine.Registry())
 }
 
 func hasWork(r *ordering.Ready) bool {

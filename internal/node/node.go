@@ -70,7 +70,6 @@ type node struct {
 	log       *slog.Logger
 	started   time.Time
 	committee *dag.Committee
-	registry  *dag.Registry
 	admission *rollupapi.Admission
 	self      dag.Author // or ordering.Observer
 	store     *store.Store
@@ -95,7 +94,7 @@ func open(home *Home, o Options) (*node, error) {
 	}
 	n := &node{
 		home: home, version: o.Version, log: o.Logger, started: time.Now(), committee: committee,
-		registry: home.Genesis.Registry(), self: ordering.Observer,
+		self: ordering.Observer,
 	}
 	if author, ok := home.Author(); ok {
 		n.self = author
@@ -106,7 +105,7 @@ func open(home *Home, o Options) (*node, error) {
 	}
 	n.history = newHistory(n.store, committee.Epoch())
 	n.admission = rollupapi.NewAdmission(rollupapi.AdmissionConfig{
-		Network: committee.Network(), Registry: n.registry, Sealing: n, Heads: n.history, Workers: runtime.GOMAXPROCS(0),
+		Network: committee.Network(), Registry: n, Sealing: n, Heads: n.history, Workers: runtime.GOMAXPROCS(0),
 	})
 	n.revealer = newRevealer(n)
 	n.pending = newPending()
@@ -172,7 +171,7 @@ func (n *node) api() *rollupapi.Server {
 	return rollupapi.New(rollupapi.Config{
 		Sequencer: n, History: n.history, Watcher: n.history, DAG: n.history, Sealing: n, Reveals: n, Node: n, Admission: n.admission, Identity: n.home.Keys.Identity,
 		Gate: n.home.Gate, TLS: n.home.TLS, Execution: n.home.Execution,
-		Committee: n.committee, Registry: n.registry, Name: n.home.Config.Name, Chain: n.home.Genesis.Chain, Version: n.version,
+		Committee: n.committee, Registry: n, Name: n.home.Config.Name, Chain: n.home.Genesis.Chain, Version: n.version,
 		Streams: n.home.Config.Limits.Streams, Connections: n.files.api, Logger: n.log,
 	})
 }

@@ -51,7 +51,8 @@ func blameless(err error) bool {
 		return errors.Is(err, context.DeadlineExceeded)
 	}
 	switch refusal.Reason {
-	case rollupapi.ReasonExpired, rollupapi.ReasonTooFarAhead, rollupapi.ReasonSealingNotReady, rollupapi.ReasonEpochKeyStale:
+	case rollupapi.ReasonExpired, rollupapi.ReasonTooFarAhead, rollupapi.ReasonSealingNotReady, rollupapi.ReasonEpochKeyStale,
+		rollupapi.ReasonNamespaceUnknown, rollupapi.ReasonNamespaceClosed, rollupapi.ReasonControlRefused:
 		return true
 	}
 	return false

@@ -38,7 +38,8 @@ func newAlone(t *testing.T) *alone {
 	if n.committee, err = dag.NewCommittee(base.Network(), base.Epoch(), []dag.Validator{validator}); err != nil {
 		t.Fatal(err)
 	}
-	if n.registry, err = dag.NewRegistry([]dag.NamespaceRule{{ID: openNamespace, Name: "open", Scheme: dag.SchemeOpen}}); err != nil {
+	registry, err := dag.NewRegistry([]dag.NamespaceRule{{ID: openNamespace, Name: "open", Scheme: dag.SchemeOpen}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	options := store.Options{Dir: t.TempDir(), Committee: n.committee}
@@ -54,7 +55,7 @@ func newAlone(t *testing.T) *alone {
 		}
 	})
 	engine, err := ordering.NewEngine(ordering.Config{
-		Committee: n.committee, Registry: n.registry, Signer: dagtest.Key(0), Sealing: ordering.WithSealing, KEM: kem,
+		Committee: n.committee, Registry: registry, Signer: dagtest.Key(0), Sealing: ordering.WithSealing, KEM: kem,
 	}, ordering.Restored{})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/p2p"
 	"github.com/dunlin-network/dunlin/rollupapi"
@@ -100,3 +101,7 @@ func (n *node) standstill(e *ordering.Status) string {
 	return fmt.Sprintf("waiting for a quorum: no new round for %v; no block of round %d yet from %s: ask these with dunlin status",
 		stood.Round(time.Second), e.Round, strings.Join(absent, " "))
 }
+
+// Registry is the namespaces as of the newest commit. It is rollupapi.Namespaces' method and safe for
+// concurrent use.
+func (n *node) Registry() *dag.Registry { return n.loop.names.Load() }

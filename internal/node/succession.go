@@ -23,7 +23,8 @@ type Legacy struct {
 	Head    dag.CommitRef // the newest commit that the blocks prove
 	Name    string        // of the file, for errors
 
-	digests []crypto.Digest // of the commits from 1 on
+	digests  []crypto.Digest // of the commits from 1 on
+	registry *dag.Registry   // as of the newest commit
 }
 
 // ReadLegacy verifies what ExportHome wrote, as VerifyHistory does, and keeps what a new network needs of it.
@@ -36,17 +37,27 @@ func ReadLegacy(ctx context.Context, r io.Reader, name string) (*Legacy, error) 
 
 // Files keeps the genesis.
 func (l *Legacy) Files(genesis *dag.Genesis, _ map[string][]byte) error {
-	l.Genesis = genesis
+	l.Genesis, l.registry = genesis, genesis.Registry()
 	return nil
 }
 
 // Blocks keeps none.
 func (l *Legacy) Blocks([]*dag.Verified) error { return nil }
 
-// Commits keeps their digests.
+// Commits keeps their digests and what they make of the registry.
 func (l *Legacy) Commits(commits []*ordering.Commit) error {
 	for _, c := range commits {
 		l.digests = append(l.digests, c.Digest)
+		for _, s := range c.States {
+			if s.Kind != ordering.Namespaces {
+				continue
+			}
+			registry, err := l.Genesis.Registry().Decode(s.Encoded)
+			if err != nil {
+				return fmt.Errorf("namespaces as of commit %d: %w", c.Index, err)
+			}
+			l.registry = registry
+		}
 	}
 	return nil
 }
@@ -73,14 +84,16 @@ func Longest(all []*Legacy) (*Legacy, error) {
 	return longest, nil
 }
 
-// Successor is the genesis of the network that takes over, with the old one's validators and namespaces.
+// Successor is the genesis of the network that takes over, with the old one's validators, and the
+// namespaces as its order left them.
 // The caller may change the validators before it checks the genesis.
 func (l *Legacy) Successor(created uint64) *dag.Genesis {
 	g := &dag.Genesis{
 		Version: dag.GenesisVersion, Chain: l.Genesis.Chain, Created: created,
 		Continues:  &dag.Continuation{Network: l.Genesis.Network(), Commit: l.Head.Index, Digest: l.Head.Digest},
 		Validators: append([]dag.GenesisValidator(nil), l.Genesis.Validators...),
-		Namespaces: append([]dag.NamespaceRule(nil), l.Genesis.Namespaces...),
+		Namespaces: l.registry.All(), Admin: l.registry.Admin(),
 	}
+	g.Admin.Open -= l.registry.Opened()
 	return g
 }

@@ -8,10 +8,14 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
 )
 
 func legacy(genesis *dag.Genesis, name string, digests ...byte) *Legacy {
-	l := &Legacy{Genesis: genesis, Name: name}
+	l := &Legacy{Name: name}
+	if err := l.Files(genesis, nil); err != nil {
+		panic(err)
+	}
 	for _, d := range digests {
 		l.digests = append(l.digests, crypto.Digest{d})
 	}
@@ -62,5 +66,41 @@ func TestSuccessor(t *testing.T) {
 	next.Continues = &dag.Continuation{}
 	if err := next.Check(); !errors.Is(err, dag.ErrGenesis) {
 		t.Errorf("a continuation of nothing: %v", err)
+	}
+}
+
+// TestSuccessorTakesOverTheRegistry: the namespaces are those that the old order came to, closed ones too, and
+// owners may register as many as they still might.
+func TestSuccessorTakesOverTheRegistry(t *testing.T) {
+	_, genesis := network(t)
+	owner, err := crypto.NewIdentityKey(make([]byte, crypto.SeedSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	genesis.Namespaces, genesis.Admin = []dag.NamespaceRule{{ID: 7, Scheme: dag.SchemeOpen, Owner: owner.Public()}}, dag.AdminRule{Open: 3}
+	registry := genesis.Registry()
+	l := legacy(genesis, "a", 1)
+	for i, control := range []dag.Control{
+		{Kind: dag.ControlRegister, Rule: dag.NamespaceRule{ID: 9, Name: "nine", Scheme: dag.SchemeOpen, Owner: owner.Public(), Version: 1}},
+		{Kind: dag.ControlClose, Rule: dag.NamespaceRule{ID: 7, Version: 1}},
+	} {
+		control.Until = 10
+		control.Signatures = []dag.ControlSignature{{Key: owner.Public(), Signature: owner.Sign(crypto.DomainControl, control.SigningDigest(genesis.Network()))}}
+		var result dag.ControlResult
+		if registry, result = registry.Apply(genesis.Network(), &control, 5); result != dag.Applied {
+			t.Fatal(result)
+		}
+		commit := &ordering.Commit{Digest: crypto.Digest{byte(i)}, States: []ordering.State{{Kind: ordering.Namespaces, Encoded: registry.Encode()}}}
+		if err := l.Commits([]*ordering.Commit{commit}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := l.Successor(2)
+	again, err := dag.DecodeGenesis(next.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(again.Namespaces, registry.All()) || again.Admin.Open != 2 {
+		t.Errorf("namespaces %+v, open %d", again.Namespaces, again.Admin.Open)
 	}
 }

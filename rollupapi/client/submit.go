@@ -87,7 +87,9 @@ type Result struct {
 	Commit dag.CommitIndex // Committed, Revealed and RevealFailed: where
 	Index  uint32
 	Err    *Error // Rejected, Expired and RevealFailed: why
-	Reveal string // Status of what is sealed and Committed: what its opening waits for, such as "2 of 3 shares, missing v3"
+
+	Control string // Status of a control transaction: APPLIED, or why it changed nothing
+	Reveal  string // Status of what is sealed and Committed: what its opening waits for, such as "2 of 3 shares, missing v3"
 }
 
 // Submit sends transactions and returns one result per payload. It goes on to the next node if one
@@ -185,7 +187,7 @@ func (c *Client) Status(ctx context.Context, id crypto.Digest) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("ask for status: %w", err)
 	}
-	r := Result{ID: id, State: states[m.GetState()], Commit: dag.CommitIndex(m.GetCommit()), Index: m.GetIndex(), Reveal: m.GetReveal().GetText()}
+	r := Result{ID: id, State: states[m.GetState()], Commit: dag.CommitIndex(m.GetCommit()), Index: m.GetIndex(), Control: m.GetControl(), Reveal: m.GetReveal().GetText()}
 	if info := m.GetError(); info != nil {
 		r.Err = newError(info)
 	}

@@ -935,6 +935,7 @@ type GetNetworkResponse struct {
 	Validators    []*ValidatorInfo       `protobuf:"bytes,4,rep,name=validators,proto3" json:"validators,omitempty"`
 	Namespaces    []*NamespaceInfo       `protobuf:"bytes,5,rep,name=namespaces,proto3" json:"namespaces,omitempty"`
 	Watermarks    *Watermarks            `protobuf:"bytes,6,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	Admin         *AdminInfo             `protobuf:"bytes,7,opt,name=admin,proto3" json:"admin,omitempty"` // who may change the namespaces beside their owners; unset if nobody may
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1011,6 +1012,90 @@ func (x *GetNetworkResponse) GetWatermarks() *Watermarks {
 	return nil
 }
 
+func (x *GetNetworkResponse) GetAdmin() *AdminInfo {
+	if x != nil {
+		return x.Admin
+	}
+	return nil
+}
+
+// AdminInfo is who may change the namespaces of a network, as its genesis says.
+type AdminInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []string               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`                             // ed25519 keys in hex
+	Threshold     uint32                 `protobuf:"varint,2,opt,name=threshold,proto3" json:"threshold,omitempty"`                  // so many of them must sign together
+	Open          uint32                 `protobuf:"varint,3,opt,name=open,proto3" json:"open,omitempty"`                            // how many namespaces owners may register by themselves, in all
+	OpenQuota     uint32                 `protobuf:"varint,4,opt,name=open_quota,json=openQuota,proto3" json:"open_quota,omitempty"` // the quota of those, bytes per block; 0 for none
+	Opened        uint32                 `protobuf:"varint,5,opt,name=opened,proto3" json:"opened,omitempty"`                        // how many of them there are
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdminInfo) Reset() {
+	*x = AdminInfo{}
+	mi := &file_dunlin_v1_read_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdminInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdminInfo) ProtoMessage() {}
+
+func (x *AdminInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_dunlin_v1_read_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdminInfo.ProtoReflect.Descriptor instead.
+func (*AdminInfo) Descriptor() ([]byte, []int) {
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AdminInfo) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *AdminInfo) GetThreshold() uint32 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *AdminInfo) GetOpen() uint32 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *AdminInfo) GetOpenQuota() uint32 {
+	if x != nil {
+		return x.OpenQuota
+	}
+	return 0
+}
+
+func (x *AdminInfo) GetOpened() uint32 {
+	if x != nil {
+		return x.Opened
+	}
+	return 0
+}
+
 type ValidatorInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Author        string                 `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"` // A, B, ...
@@ -1023,7 +1108,7 @@ type ValidatorInfo struct {
 
 func (x *ValidatorInfo) Reset() {
 	*x = ValidatorInfo{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[9]
+	mi := &file_dunlin_v1_read_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1120,7 @@ func (x *ValidatorInfo) String() string {
 func (*ValidatorInfo) ProtoMessage() {}
 
 func (x *ValidatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[9]
+	mi := &file_dunlin_v1_read_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1133,7 @@ func (x *ValidatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidatorInfo.ProtoReflect.Descriptor instead.
 func (*ValidatorInfo) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{9}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ValidatorInfo) GetAuthor() string {
@@ -1086,13 +1171,18 @@ type NamespaceInfo struct {
 	Scheme           string                 `protobuf:"bytes,3,opt,name=scheme,proto3" json:"scheme,omitempty"`                                              // ed25519, ethereum or open
 	ChainId          uint64                 `protobuf:"varint,4,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`                            // ethereum only
 	AllowUnprotected bool                   `protobuf:"varint,5,opt,name=allow_unprotected,json=allowUnprotected,proto3" json:"allow_unprotected,omitempty"` // ethereum only: transactions without a chain id are admitted
+	Weight           uint32                 `protobuf:"varint,6,opt,name=weight,proto3" json:"weight,omitempty"`                                             // its part of a full block beside the others'
+	Quota            uint32                 `protobuf:"varint,7,opt,name=quota,proto3" json:"quota,omitempty"`                                               // encoded bytes of it in one validator's block, on average over blocks; 0 for no limit
+	Owner            string                 `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`                                                // ed25519 key in hex that may update and close it; empty for none
+	Version          uint64                 `protobuf:"varint,9,opt,name=version,proto3" json:"version,omitempty"`                                           // how often it has been changed; an update is number version + 1
+	Closed           bool                   `protobuf:"varint,10,opt,name=closed,proto3" json:"closed,omitempty"`                                            // takes nothing in any more, and can still be read
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *NamespaceInfo) Reset() {
 	*x = NamespaceInfo{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[10]
+	mi := &file_dunlin_v1_read_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1194,7 @@ func (x *NamespaceInfo) String() string {
 func (*NamespaceInfo) ProtoMessage() {}
 
 func (x *NamespaceInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[10]
+	mi := &file_dunlin_v1_read_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1207,7 @@ func (x *NamespaceInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceInfo.ProtoReflect.Descriptor instead.
 func (*NamespaceInfo) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{10}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *NamespaceInfo) GetId() uint64 {
@@ -1155,6 +1245,41 @@ func (x *NamespaceInfo) GetAllowUnprotected() bool {
 	return false
 }
 
+func (x *NamespaceInfo) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *NamespaceInfo) GetQuota() uint32 {
+	if x != nil {
+		return x.Quota
+	}
+	return 0
+}
+
+func (x *NamespaceInfo) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *NamespaceInfo) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *NamespaceInfo) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
 type GetCommitRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // 0 for the newest
@@ -1164,7 +1289,7 @@ type GetCommitRequest struct {
 
 func (x *GetCommitRequest) Reset() {
 	*x = GetCommitRequest{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[11]
+	mi := &file_dunlin_v1_read_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1301,7 @@ func (x *GetCommitRequest) String() string {
 func (*GetCommitRequest) ProtoMessage() {}
 
 func (x *GetCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[11]
+	mi := &file_dunlin_v1_read_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1314,7 @@ func (x *GetCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCommitRequest.ProtoReflect.Descriptor instead.
 func (*GetCommitRequest) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{11}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetCommitRequest) GetIndex() uint64 {
@@ -1209,7 +1334,7 @@ type GetCommitResponse struct {
 
 func (x *GetCommitResponse) Reset() {
 	*x = GetCommitResponse{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[12]
+	mi := &file_dunlin_v1_read_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1346,7 @@ func (x *GetCommitResponse) String() string {
 func (*GetCommitResponse) ProtoMessage() {}
 
 func (x *GetCommitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[12]
+	mi := &file_dunlin_v1_read_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1359,7 @@ func (x *GetCommitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCommitResponse.ProtoReflect.Descriptor instead.
 func (*GetCommitResponse) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{12}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetCommitResponse) GetCommit() *CommitHeader {
@@ -1277,7 +1402,7 @@ type CommitHeader struct {
 
 func (x *CommitHeader) Reset() {
 	*x = CommitHeader{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[13]
+	mi := &file_dunlin_v1_read_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1414,7 @@ func (x *CommitHeader) String() string {
 func (*CommitHeader) ProtoMessage() {}
 
 func (x *CommitHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[13]
+	mi := &file_dunlin_v1_read_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1427,7 @@ func (x *CommitHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitHeader.ProtoReflect.Descriptor instead.
 func (*CommitHeader) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{13}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CommitHeader) GetIndex() uint64 {
@@ -1441,7 +1566,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[14]
+	mi := &file_dunlin_v1_read_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1578,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[14]
+	mi := &file_dunlin_v1_read_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1591,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{14}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Item) GetCommit() uint64 {
@@ -1588,7 +1713,7 @@ type RangeRequest struct {
 
 func (x *RangeRequest) Reset() {
 	*x = RangeRequest{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[15]
+	mi := &file_dunlin_v1_read_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +1725,7 @@ func (x *RangeRequest) String() string {
 func (*RangeRequest) ProtoMessage() {}
 
 func (x *RangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[15]
+	mi := &file_dunlin_v1_read_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +1738,7 @@ func (x *RangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RangeRequest.ProtoReflect.Descriptor instead.
 func (*RangeRequest) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{15}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RangeRequest) GetNamespaces() []uint64 {
@@ -1671,7 +1796,7 @@ type RangeResponse struct {
 
 func (x *RangeResponse) Reset() {
 	*x = RangeResponse{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[16]
+	mi := &file_dunlin_v1_read_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1808,7 @@ func (x *RangeResponse) String() string {
 func (*RangeResponse) ProtoMessage() {}
 
 func (x *RangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[16]
+	mi := &file_dunlin_v1_read_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1821,7 @@ func (x *RangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RangeResponse.ProtoReflect.Descriptor instead.
 func (*RangeResponse) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{16}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RangeResponse) GetItems() []*Item {
@@ -1748,7 +1873,7 @@ type StreamRequest struct {
 
 func (x *StreamRequest) Reset() {
 	*x = StreamRequest{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[17]
+	mi := &file_dunlin_v1_read_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1760,7 +1885,7 @@ func (x *StreamRequest) String() string {
 func (*StreamRequest) ProtoMessage() {}
 
 func (x *StreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[17]
+	mi := &file_dunlin_v1_read_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1773,7 +1898,7 @@ func (x *StreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamRequest.ProtoReflect.Descriptor instead.
 func (*StreamRequest) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{17}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StreamRequest) GetNamespaces() []uint64 {
@@ -1836,7 +1961,7 @@ type StreamResponse struct {
 
 func (x *StreamResponse) Reset() {
 	*x = StreamResponse{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[18]
+	mi := &file_dunlin_v1_read_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +1973,7 @@ func (x *StreamResponse) String() string {
 func (*StreamResponse) ProtoMessage() {}
 
 func (x *StreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[18]
+	mi := &file_dunlin_v1_read_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +1986,7 @@ func (x *StreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResponse.ProtoReflect.Descriptor instead.
 func (*StreamResponse) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{18}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StreamResponse) GetCursor() string {
@@ -1951,7 +2076,7 @@ type ItemBatch struct {
 
 func (x *ItemBatch) Reset() {
 	*x = ItemBatch{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[19]
+	mi := &file_dunlin_v1_read_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1963,7 +2088,7 @@ func (x *ItemBatch) String() string {
 func (*ItemBatch) ProtoMessage() {}
 
 func (x *ItemBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[19]
+	mi := &file_dunlin_v1_read_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1976,7 +2101,7 @@ func (x *ItemBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemBatch.ProtoReflect.Descriptor instead.
 func (*ItemBatch) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{19}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ItemBatch) GetItems() []*Item {
@@ -1994,7 +2119,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_dunlin_v1_read_proto_msgTypes[20]
+	mi := &file_dunlin_v1_read_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2131,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_dunlin_v1_read_proto_msgTypes[20]
+	mi := &file_dunlin_v1_read_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2144,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{20}
+	return file_dunlin_v1_read_proto_rawDescGZIP(), []int{21}
 }
 
 var File_dunlin_v1_read_proto protoreflect.FileDescriptor
@@ -2115,7 +2240,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tconnected\x18\x02 \x01(\bR\tconnected\x12\x18\n" +
 	"\alagging\x18\x03 \x01(\bR\alagging\"\x13\n" +
-	"\x11GetNetworkRequest\"\x8a\x02\n" +
+	"\x11GetNetworkRequest\"\xb6\x02\n" +
 	"\x12GetNetworkResponse\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x14\n" +
@@ -2129,18 +2254,32 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"namespaces\x125\n" +
 	"\n" +
 	"watermarks\x18\x06 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"i\n" +
+	"watermarks\x12*\n" +
+	"\x05admin\x18\a \x01(\v2\x14.dunlin.v1.AdminInfoR\x05admin\"\x88\x01\n" +
+	"\tAdminInfo\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\tR\x04keys\x12\x1c\n" +
+	"\tthreshold\x18\x02 \x01(\rR\tthreshold\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\rR\x04open\x12\x1d\n" +
+	"\n" +
+	"open_quota\x18\x04 \x01(\rR\topenQuota\x12\x16\n" +
+	"\x06opened\x18\x05 \x01(\rR\x06opened\"i\n" +
 	"\rValidatorInfo\x12\x16\n" +
 	"\x06author\x18\x01 \x01(\tR\x06author\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
 	"\bidentity\x18\x03 \x01(\tR\bidentity\x12\x10\n" +
-	"\x03kem\x18\x04 \x01(\tR\x03kem\"\x93\x01\n" +
+	"\x03kem\x18\x04 \x01(\tR\x03kem\"\x89\x02\n" +
 	"\rNamespaceInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06scheme\x18\x03 \x01(\tR\x06scheme\x12\x19\n" +
 	"\bchain_id\x18\x04 \x01(\x04R\achainId\x12+\n" +
-	"\x11allow_unprotected\x18\x05 \x01(\bR\x10allowUnprotected\"(\n" +
+	"\x11allow_unprotected\x18\x05 \x01(\bR\x10allowUnprotected\x12\x16\n" +
+	"\x06weight\x18\x06 \x01(\rR\x06weight\x12\x14\n" +
+	"\x05quota\x18\a \x01(\rR\x05quota\x12\x14\n" +
+	"\x05owner\x18\b \x01(\tR\x05owner\x12\x18\n" +
+	"\aversion\x18\t \x01(\x04R\aversion\x12\x16\n" +
+	"\x06closed\x18\n" +
+	" \x01(\bR\x06closed\"(\n" +
 	"\x10GetCommitRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"{\n" +
 	"\x11GetCommitResponse\x12/\n" +
@@ -2268,7 +2407,7 @@ func file_dunlin_v1_read_proto_rawDescGZIP() []byte {
 }
 
 var file_dunlin_v1_read_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dunlin_v1_read_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_dunlin_v1_read_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_dunlin_v1_read_proto_goTypes = []any{
 	(MinState)(0),                      // 0: dunlin.v1.MinState
 	(Content)(0),                       // 1: dunlin.v1.Content
@@ -2281,95 +2420,97 @@ var file_dunlin_v1_read_proto_goTypes = []any{
 	(*PeerStatus)(nil),                 // 8: dunlin.v1.PeerStatus
 	(*GetNetworkRequest)(nil),          // 9: dunlin.v1.GetNetworkRequest
 	(*GetNetworkResponse)(nil),         // 10: dunlin.v1.GetNetworkResponse
-	(*ValidatorInfo)(nil),              // 11: dunlin.v1.ValidatorInfo
-	(*NamespaceInfo)(nil),              // 12: dunlin.v1.NamespaceInfo
-	(*GetCommitRequest)(nil),           // 13: dunlin.v1.GetCommitRequest
-	(*GetCommitResponse)(nil),          // 14: dunlin.v1.GetCommitResponse
-	(*CommitHeader)(nil),               // 15: dunlin.v1.CommitHeader
-	(*Item)(nil),                       // 16: dunlin.v1.Item
-	(*RangeRequest)(nil),               // 17: dunlin.v1.RangeRequest
-	(*RangeResponse)(nil),              // 18: dunlin.v1.RangeResponse
-	(*StreamRequest)(nil),              // 19: dunlin.v1.StreamRequest
-	(*StreamResponse)(nil),             // 20: dunlin.v1.StreamResponse
-	(*ItemBatch)(nil),                  // 21: dunlin.v1.ItemBatch
-	(*Heartbeat)(nil),                  // 22: dunlin.v1.Heartbeat
-	(*Watermarks)(nil),                 // 23: dunlin.v1.Watermarks
-	(*KeyGeneration)(nil),              // 24: dunlin.v1.KeyGeneration
-	(*RevealProgress)(nil),             // 25: dunlin.v1.RevealProgress
-	(*BlockRef)(nil),                   // 26: dunlin.v1.BlockRef
-	(Kind)(0),                          // 27: dunlin.v1.Kind
-	(*Leg)(nil),                        // 28: dunlin.v1.Leg
-	(Verdict)(0),                       // 29: dunlin.v1.Verdict
-	(*Proof)(nil),                      // 30: dunlin.v1.Proof
-	(*GetProofRequest)(nil),            // 31: dunlin.v1.GetProofRequest
-	(*GetRoundRequest)(nil),            // 32: dunlin.v1.GetRoundRequest
-	(*GetBlockRequest)(nil),            // 33: dunlin.v1.GetBlockRequest
-	(*GetDependenciesRequest)(nil),     // 34: dunlin.v1.GetDependenciesRequest
-	(*StreamDependenciesRequest)(nil),  // 35: dunlin.v1.StreamDependenciesRequest
-	(*GetProofResponse)(nil),           // 36: dunlin.v1.GetProofResponse
-	(*GetRoundResponse)(nil),           // 37: dunlin.v1.GetRoundResponse
-	(*GetBlockResponse)(nil),           // 38: dunlin.v1.GetBlockResponse
-	(*GetDependenciesResponse)(nil),    // 39: dunlin.v1.GetDependenciesResponse
-	(*StreamDependenciesResponse)(nil), // 40: dunlin.v1.StreamDependenciesResponse
+	(*AdminInfo)(nil),                  // 11: dunlin.v1.AdminInfo
+	(*ValidatorInfo)(nil),              // 12: dunlin.v1.ValidatorInfo
+	(*NamespaceInfo)(nil),              // 13: dunlin.v1.NamespaceInfo
+	(*GetCommitRequest)(nil),           // 14: dunlin.v1.GetCommitRequest
+	(*GetCommitResponse)(nil),          // 15: dunlin.v1.GetCommitResponse
+	(*CommitHeader)(nil),               // 16: dunlin.v1.CommitHeader
+	(*Item)(nil),                       // 17: dunlin.v1.Item
+	(*RangeRequest)(nil),               // 18: dunlin.v1.RangeRequest
+	(*RangeResponse)(nil),              // 19: dunlin.v1.RangeResponse
+	(*StreamRequest)(nil),              // 20: dunlin.v1.StreamRequest
+	(*StreamResponse)(nil),             // 21: dunlin.v1.StreamResponse
+	(*ItemBatch)(nil),                  // 22: dunlin.v1.ItemBatch
+	(*Heartbeat)(nil),                  // 23: dunlin.v1.Heartbeat
+	(*Watermarks)(nil),                 // 24: dunlin.v1.Watermarks
+	(*KeyGeneration)(nil),              // 25: dunlin.v1.KeyGeneration
+	(*RevealProgress)(nil),             // 26: dunlin.v1.RevealProgress
+	(*BlockRef)(nil),                   // 27: dunlin.v1.BlockRef
+	(Kind)(0),                          // 28: dunlin.v1.Kind
+	(*Leg)(nil),                        // 29: dunlin.v1.Leg
+	(Verdict)(0),                       // 30: dunlin.v1.Verdict
+	(*Proof)(nil),                      // 31: dunlin.v1.Proof
+	(*GetProofRequest)(nil),            // 32: dunlin.v1.GetProofRequest
+	(*GetRoundRequest)(nil),            // 33: dunlin.v1.GetRoundRequest
+	(*GetBlockRequest)(nil),            // 34: dunlin.v1.GetBlockRequest
+	(*GetDependenciesRequest)(nil),     // 35: dunlin.v1.GetDependenciesRequest
+	(*StreamDependenciesRequest)(nil),  // 36: dunlin.v1.StreamDependenciesRequest
+	(*GetProofResponse)(nil),           // 37: dunlin.v1.GetProofResponse
+	(*GetRoundResponse)(nil),           // 38: dunlin.v1.GetRoundResponse
+	(*GetBlockResponse)(nil),           // 39: dunlin.v1.GetBlockResponse
+	(*GetDependenciesResponse)(nil),    // 40: dunlin.v1.GetDependenciesResponse
+	(*StreamDependenciesResponse)(nil), // 41: dunlin.v1.StreamDependenciesResponse
 }
 var file_dunlin_v1_read_proto_depIdxs = []int32{
 	4,  // 0: dunlin.v1.GetInfoResponse.limits:type_name -> dunlin.v1.Limits
-	23, // 1: dunlin.v1.GetInfoResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	24, // 2: dunlin.v1.GetInfoResponse.sealing:type_name -> dunlin.v1.KeyGeneration
+	24, // 1: dunlin.v1.GetInfoResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	25, // 2: dunlin.v1.GetInfoResponse.sealing:type_name -> dunlin.v1.KeyGeneration
 	7,  // 3: dunlin.v1.GetNodeResponse.node:type_name -> dunlin.v1.NodeStatus
-	23, // 4: dunlin.v1.GetNodeResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	24, // 4: dunlin.v1.GetNodeResponse.watermarks:type_name -> dunlin.v1.Watermarks
 	8,  // 5: dunlin.v1.NodeStatus.peer_list:type_name -> dunlin.v1.PeerStatus
-	24, // 6: dunlin.v1.NodeStatus.sealing:type_name -> dunlin.v1.KeyGeneration
-	25, // 7: dunlin.v1.NodeStatus.reveal:type_name -> dunlin.v1.RevealProgress
-	11, // 8: dunlin.v1.GetNetworkResponse.validators:type_name -> dunlin.v1.ValidatorInfo
-	12, // 9: dunlin.v1.GetNetworkResponse.namespaces:type_name -> dunlin.v1.NamespaceInfo
-	23, // 10: dunlin.v1.GetNetworkResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	15, // 11: dunlin.v1.GetCommitResponse.commit:type_name -> dunlin.v1.CommitHeader
-	23, // 12: dunlin.v1.GetCommitResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	26, // 13: dunlin.v1.CommitHeader.anchors:type_name -> dunlin.v1.BlockRef
-	26, // 14: dunlin.v1.CommitHeader.blocks:type_name -> dunlin.v1.BlockRef
-	27, // 15: dunlin.v1.Item.kind:type_name -> dunlin.v1.Kind
-	28, // 16: dunlin.v1.Item.legs:type_name -> dunlin.v1.Leg
-	29, // 17: dunlin.v1.Item.verdict:type_name -> dunlin.v1.Verdict
-	0,  // 18: dunlin.v1.RangeRequest.min_state:type_name -> dunlin.v1.MinState
-	16, // 19: dunlin.v1.RangeResponse.items:type_name -> dunlin.v1.Item
-	23, // 20: dunlin.v1.RangeResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	30, // 21: dunlin.v1.RangeResponse.proofs:type_name -> dunlin.v1.Proof
-	1,  // 22: dunlin.v1.StreamRequest.content:type_name -> dunlin.v1.Content
-	0,  // 23: dunlin.v1.StreamRequest.min_state:type_name -> dunlin.v1.MinState
-	23, // 24: dunlin.v1.StreamResponse.watermarks:type_name -> dunlin.v1.Watermarks
-	21, // 25: dunlin.v1.StreamResponse.items:type_name -> dunlin.v1.ItemBatch
-	15, // 26: dunlin.v1.StreamResponse.commit:type_name -> dunlin.v1.CommitHeader
-	22, // 27: dunlin.v1.StreamResponse.watermark:type_name -> dunlin.v1.Heartbeat
-	30, // 28: dunlin.v1.StreamResponse.proof:type_name -> dunlin.v1.Proof
-	16, // 29: dunlin.v1.ItemBatch.items:type_name -> dunlin.v1.Item
-	2,  // 30: dunlin.v1.Read.GetInfo:input_type -> dunlin.v1.GetInfoRequest
-	5,  // 31: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
-	9,  // 32: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
-	13, // 33: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
-	17, // 34: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
-	19, // 35: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
-	31, // 36: dunlin.v1.Read.GetProof:input_type -> dunlin.v1.GetProofRequest
-	32, // 37: dunlin.v1.Read.GetRound:input_type -> dunlin.v1.GetRoundRequest
-	33, // 38: dunlin.v1.Read.GetBlock:input_type -> dunlin.v1.GetBlockRequest
-	34, // 39: dunlin.v1.Read.GetDependencies:input_type -> dunlin.v1.GetDependenciesRequest
-	35, // 40: dunlin.v1.Read.StreamDependencies:input_type -> dunlin.v1.StreamDependenciesRequest
-	3,  // 41: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
-	6,  // 42: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
-	10, // 43: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
-	14, // 44: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
-	18, // 45: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
-	20, // 46: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
-	36, // 47: dunlin.v1.Read.GetProof:output_type -> dunlin.v1.GetProofResponse
-	37, // 48: dunlin.v1.Read.GetRound:output_type -> dunlin.v1.GetRoundResponse
-	38, // 49: dunlin.v1.Read.GetBlock:output_type -> dunlin.v1.GetBlockResponse
-	39, // 50: dunlin.v1.Read.GetDependencies:output_type -> dunlin.v1.GetDependenciesResponse
-	40, // 51: dunlin.v1.Read.StreamDependencies:output_type -> dunlin.v1.StreamDependenciesResponse
-	41, // [41:52] is the sub-list for method output_type
-	30, // [30:41] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	25, // 6: dunlin.v1.NodeStatus.sealing:type_name -> dunlin.v1.KeyGeneration
+	26, // 7: dunlin.v1.NodeStatus.reveal:type_name -> dunlin.v1.RevealProgress
+	12, // 8: dunlin.v1.GetNetworkResponse.validators:type_name -> dunlin.v1.ValidatorInfo
+	13, // 9: dunlin.v1.GetNetworkResponse.namespaces:type_name -> dunlin.v1.NamespaceInfo
+	24, // 10: dunlin.v1.GetNetworkResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	11, // 11: dunlin.v1.GetNetworkResponse.admin:type_name -> dunlin.v1.AdminInfo
+	16, // 12: dunlin.v1.GetCommitResponse.commit:type_name -> dunlin.v1.CommitHeader
+	24, // 13: dunlin.v1.GetCommitResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	27, // 14: dunlin.v1.CommitHeader.anchors:type_name -> dunlin.v1.BlockRef
+	27, // 15: dunlin.v1.CommitHeader.blocks:type_name -> dunlin.v1.BlockRef
+	28, // 16: dunlin.v1.Item.kind:type_name -> dunlin.v1.Kind
+	29, // 17: dunlin.v1.Item.legs:type_name -> dunlin.v1.Leg
+	30, // 18: dunlin.v1.Item.verdict:type_name -> dunlin.v1.Verdict
+	0,  // 19: dunlin.v1.RangeRequest.min_state:type_name -> dunlin.v1.MinState
+	17, // 20: dunlin.v1.RangeResponse.items:type_name -> dunlin.v1.Item
+	24, // 21: dunlin.v1.RangeResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	31, // 22: dunlin.v1.RangeResponse.proofs:type_name -> dunlin.v1.Proof
+	1,  // 23: dunlin.v1.StreamRequest.content:type_name -> dunlin.v1.Content
+	0,  // 24: dunlin.v1.StreamRequest.min_state:type_name -> dunlin.v1.MinState
+	24, // 25: dunlin.v1.StreamResponse.watermarks:type_name -> dunlin.v1.Watermarks
+	22, // 26: dunlin.v1.StreamResponse.items:type_name -> dunlin.v1.ItemBatch
+	16, // 27: dunlin.v1.StreamResponse.commit:type_name -> dunlin.v1.CommitHeader
+	23, // 28: dunlin.v1.StreamResponse.watermark:type_name -> dunlin.v1.Heartbeat
+	31, // 29: dunlin.v1.StreamResponse.proof:type_name -> dunlin.v1.Proof
+	17, // 30: dunlin.v1.ItemBatch.items:type_name -> dunlin.v1.Item
+	2,  // 31: dunlin.v1.Read.GetInfo:input_type -> dunlin.v1.GetInfoRequest
+	5,  // 32: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
+	9,  // 33: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
+	14, // 34: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
+	18, // 35: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
+	20, // 36: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
+	32, // 37: dunlin.v1.Read.GetProof:input_type -> dunlin.v1.GetProofRequest
+	33, // 38: dunlin.v1.Read.GetRound:input_type -> dunlin.v1.GetRoundRequest
+	34, // 39: dunlin.v1.Read.GetBlock:input_type -> dunlin.v1.GetBlockRequest
+	35, // 40: dunlin.v1.Read.GetDependencies:input_type -> dunlin.v1.GetDependenciesRequest
+	36, // 41: dunlin.v1.Read.StreamDependencies:input_type -> dunlin.v1.StreamDependenciesRequest
+	3,  // 42: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
+	6,  // 43: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
+	10, // 44: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
+	15, // 45: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
+	19, // 46: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
+	21, // 47: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
+	37, // 48: dunlin.v1.Read.GetProof:output_type -> dunlin.v1.GetProofResponse
+	38, // 49: dunlin.v1.Read.GetRound:output_type -> dunlin.v1.GetRoundResponse
+	39, // 50: dunlin.v1.Read.GetBlock:output_type -> dunlin.v1.GetBlockResponse
+	40, // 51: dunlin.v1.Read.GetDependencies:output_type -> dunlin.v1.GetDependenciesResponse
+	41, // 52: dunlin.v1.Read.StreamDependencies:output_type -> dunlin.v1.StreamDependenciesResponse
+	42, // [42:53] is the sub-list for method output_type
+	31, // [31:42] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_dunlin_v1_read_proto_init() }
@@ -2382,7 +2523,7 @@ func file_dunlin_v1_read_proto_init() {
 	file_dunlin_v1_proof_proto_init()
 	file_dunlin_v1_status_proto_init()
 	file_dunlin_v1_types_proto_init()
-	file_dunlin_v1_read_proto_msgTypes[18].OneofWrappers = []any{
+	file_dunlin_v1_read_proto_msgTypes[19].OneofWrappers = []any{
 		(*StreamResponse_Items)(nil),
 		(*StreamResponse_Commit)(nil),
 		(*StreamResponse_Watermark)(nil),
@@ -2393,7 +2534,7 @@ func file_dunlin_v1_read_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dunlin_v1_read_proto_rawDesc), len(file_dunlin_v1_read_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -79,6 +79,7 @@ type GetResponse struct {
 	Watermarks    *Watermarks            `protobuf:"bytes,8,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
 	Reveal        *RevealProgress        `protobuf:"bytes,9,opt,name=reveal,proto3" json:"reveal,omitempty"`    // sealed and COMMITTED: what its opening waits for
 	History       []*StateChange         `protobuf:"bytes,10,rep,name=history,proto3" json:"history,omitempty"` // the states that this node saw it in, oldest first; the last one is state
+	Control       string                 `protobuf:"bytes,11,opt,name=control,proto3" json:"control,omitempty"` // of a control transaction, COMMITTED: APPLIED, or why it changed nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -181,6 +182,13 @@ func (x *GetResponse) GetHistory() []*StateChange {
 		return x.History
 	}
 	return nil
+}
+
+func (x *GetResponse) GetControl() string {
+	if x != nil {
+		return x.Control
+	}
+	return ""
 }
 
 // StateChange is one state that an item came to. What the node does not know is 0 or empty.
@@ -466,7 +474,7 @@ const file_dunlin_v1_status_proto_rawDesc = "" +
 	"\x16dunlin/v1/status.proto\x12\tdunlin.v1\x1a\x15dunlin/v1/types.proto\"\x1c\n" +
 	"\n" +
 	"GetRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\fR\x02id\"\xfe\x02\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\"\x98\x03\n" +
 	"\vGetResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12#\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x0f.dunlin.v1.KindR\x04kind\x12&\n" +
@@ -480,7 +488,8 @@ const file_dunlin_v1_status_proto_rawDesc = "" +
 	"watermarks\x121\n" +
 	"\x06reveal\x18\t \x01(\v2\x19.dunlin.v1.RevealProgressR\x06reveal\x120\n" +
 	"\ahistory\x18\n" +
-	" \x03(\v2\x16.dunlin.v1.StateChangeR\ahistory\"\xba\x01\n" +
+	" \x03(\v2\x16.dunlin.v1.StateChangeR\ahistory\x12\x18\n" +
+	"\acontrol\x18\v \x01(\tR\acontrol\"\xba\x01\n" +
 	"\vStateChange\x12&\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x10.dunlin.v1.StateR\x05state\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x16\n" +
