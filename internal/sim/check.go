@@ -133,6 +133,7 @@ func (c *checker) committed(node dag.Author, commit *ordering.Commit) {
 	if !c.agree(node, commit) {
 		c.extend(node, commit)
 		c.included(commit)
+		c.excuse(commit)
 	}
 }
 

@@ -63,6 +63,15 @@ func (c *checker) forgets(node dag.Author) {
 	}
 }
 
+// excuse frees nodes from promises for namespaces that were closed meanwhile.
+func (c *checker) excuse(commit *ordering.Commit) {
+	for i := range commit.Dropped {
+		if d := &commit.Dropped[i]; d.Reason == ordering.DropClosedNamespace {
+			delete(c.acknowledged, d.ID)
+		}
+	}
+}
+
 // unkept is the first promise that is still open, if any.
 func (c *checker) unkept() (crypto.Digest, bool) {
 	for len(c.order) > 0 {

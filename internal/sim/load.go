@@ -38,6 +38,7 @@ func newLoad(w *world) *load {
 	}
 	w.after(time.Duration(w.scenario.ItemEvery), l.tick)
 	newClient(l)
+	newRegistrant(l)
 	return l
 }
 
@@ -48,13 +49,10 @@ func (l *load) tick() {
 		return
 	}
 	w.after(time.Duration(w.scenario.ItemEvery), l.tick)
-	payload := make([]byte, w.scenario.ItemBytes)
-	binary.BigEndian.PutUint64(payload, w.scenario.Seed)
 	first := l.honest[l.random.IntN(len(l.honest))]
 	second := l.honest[l.random.IntN(len(l.honest))]
 	tight, duplicate, ahead := l.random.IntN(100) < tightPercent, l.random.IntN(1000) < duplicatePermil, l.random.IntN(tightWindow)
-	binary.BigEndian.PutUint64(payload[8:], l.ticket)
-	tx := dag.Transaction{Namespace: loadNamespace, Payload: payload}
+	tx := dag.Transaction{Namespace: loadNamespace, Payload: l.payload()}
 	if tight {
 		tx.ValidUntil = w.check.longest() + 1 + dag.CommitIndex(ahead)
 	}
@@ -62,6 +60,14 @@ func (l *load) tick() {
 	if duplicate {
 		l.submit(second, tx)
 	}
+}
+
+// payload is one that has not been before.
+func (l *load) payload() []byte {
+	payload := make([]byte, l.world.scenario.ItemBytes)
+	binary.BigEndian.PutUint64(payload, l.world.scenario.Seed)
+	binary.BigEndian.PutUint64(payload[8:], l.ticket)
+	return payload
 }
 
 func (l *load) submit(n *node, tx dag.Transaction) {

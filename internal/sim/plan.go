@@ -83,6 +83,7 @@ func Plan(seed uint64, o Options) (Scenario, error) {
 	if s.SealedEvery = drawSealing(sealing, o); s.SealedEvery > 0 && drawnFrom(o) {
 		s.drawSealers(sealing)
 	}
+	s.ControlEvery = drawControls(newStream(seed, "controls"))
 	if o.Validators > 0 && s.Horizon > 0 {
 		s.Faults = drawFaults(newStream(seed, "faults"), &s, kinds)
 	}

@@ -42,7 +42,7 @@ type verdict struct {
 func newRule(c *dag.Committee, registry *dag.Registry) *rule {
 	return &rule{
 		size: c.Size(), faults: faulty(c.Size()), blocks: make(map[dag.Ref]*ruled), rounds: make(map[dag.Round][]*ruled),
-		verdicts: make(map[dag.Slot]verdict), order: newOrderRule(c.Size(), registry),
+		verdicts: make(map[dag.Slot]verdict), order: newOrderRule(c, registry),
 	}
 }
 

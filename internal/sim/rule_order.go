@@ -13,8 +13,9 @@ import (
 // in and in which order, which items pass the filters, the time, and who has slots from there on.
 type orderRule struct {
 	size     int
-	registry *dag.Registry
-	round    dag.Round // of the newest commit
+	network  crypto.Digest
+	registry *dag.Registry // as of the newest commit
+	round    dag.Round     // of the newest commit
 	time     uint64
 	walked   map[dag.Ref]bool
 	taken    map[dag.Slot]bool
@@ -25,9 +26,10 @@ type orderRule struct {
 	commits int
 }
 
-func newOrderRule(size int, registry *dag.Registry) orderRule {
+func newOrderRule(c *dag.Committee, registry *dag.Registry) orderRule {
+	size := c.Size()
 	o := orderRule{
-		size: size, registry: registry, walked: make(map[dag.Ref]bool), taken: make(map[dag.Slot]bool),
+		size: size, network: c.Network(), registry: registry, walked: make(map[dag.Ref]bool), taken: make(map[dag.Slot]bool),
 		accepted: make(map[crypto.Digest]bool), scores: make([]int, size),
 	}
 	for a := range size {
@@ -41,6 +43,7 @@ const (
 	collectedBelow = 60 // rounds below the newest commit's; the round itself is collected
 	slotTurn       = 3  // rounds until the first slot moves on
 	demotedBelow   = 60 // percent of the median score
+	controlChecks  = 64 // signatures of controls that count per block
 )
 
 // gc is the highest collected round for the next commit.
@@ -62,7 +65,7 @@ func (o *orderRule) check(c *ordering.Commit, anchors []*ruled) (wrong string, c
 	for _, b := range blocks {
 		refs = append(refs, b.block.Ref())
 	}
-	want := o.filter(c.Index, blocks)
+	want, results := o.filter(c.Index, blocks)
 	got := make([]crypto.Digest, len(c.Accepted))
 	for i := range c.Accepted {
 		got[i] = c.Accepted[i].ID
@@ -76,6 +79,8 @@ func (o *orderRule) check(c *ordering.Commit, anchors []*ruled) (wrong string, c
 		wrong = sprintf("commit %d orders %v, want %v", c.Index, c.Blocks, refs)
 	case !slices.Equal(got, want):
 		wrong = sprintf("commit %d accepts %d items, want %d or another order", c.Index, len(got), len(want))
+	case !slices.EqualFunc(c.Controls, results, func(got ordering.Controlled, want dag.ControlResult) bool { return got.Result == want }):
+		wrong = sprintf("commit %d: controls came to %v, want %v", c.Index, c.Controls, results)
 	case c.Time != o.time:
 		wrong = sprintf("commit %d is of time %d, want %d", c.Index, c.Time, o.time)
 	}
@@ -122,21 +127,44 @@ func (o *orderRule) place(b *ruled) int {
 	return int((uint64(b.author()) + uint64(b.round())) % uint64(o.size))
 }
 
-// filter is the ids that commit i accepts.
-func (o *orderRule) filter(i dag.CommitIndex, blocks []*ruled) []crypto.Digest {
-	out := []crypto.Digest{}
+// filter is the ids that commit i accepts, and what the changes of the registry among them come to. The
+// filter goes by the registry of the commit before.
+func (o *orderRule) filter(i dag.CommitIndex, blocks []*ruled) (out []crypto.Digest, results []dag.ControlResult) {
+	out = []crypto.Digest{}
+	before := o.registry
 	for _, b := range blocks {
-		items := b.block.Block().Items
+		items, left := b.block.Block().Items, controlChecks
 		for k := range items {
 			item := &items[k]
-			valid := item.Kind != dag.KindMalformed && o.registry.CheckForm(item) == nil
+			valid := item.Kind != dag.KindMalformed && before.CheckForm(item) == nil
 			if valid && i <= item.ValidUntil && item.ValidUntil <= i+dag.ValidityWindow && !o.accepted[item.ID] {
 				o.accepted[item.ID] = true
 				out = append(out, item.ID)
+				if item.Namespace == dag.ControlNamespace {
+					results = append(results, o.control(i, item, &left))
+				}
 			}
 		}
 	}
-	return out
+	return out, results
+}
+
+// control applies a change of the registry, as far as its block may still have signatures looked at.
+func (o *orderRule) control(i dag.CommitIndex, item *dag.Item, left *int) dag.ControlResult {
+	tx := item.Transaction()
+	c, err := dag.DecodeControl(tx.Payload)
+	if err != nil {
+		return dag.ControlMalformed
+	}
+	if result := o.registry.Examine(c, i); result != dag.Applied {
+		return result
+	}
+	if *left -= len(c.Signatures); *left < 0 {
+		return dag.ControlCrowded
+	}
+	next, result := o.registry.Apply(o.network, c, i)
+	o.registry = next
+	return result
 }
 
 // median is the lower median of the clocks of the anchor's parents in the round before; 0 in round 1.

@@ -55,19 +55,20 @@ const (
 
 // Scenario is one run, made explicit: the same Scenario gives the same trace everywhere.
 type Scenario struct {
-	Version     int         `json:"version"`
-	Seed        uint64      `json:"seed"`
-	Validators  int         `json:"validators"`
-	Topology    Topology    `json:"topology"`
-	Signing     Signing     `json:"signing"`
-	Checks      Checks      `json:"checks,omitempty"`
-	Horizon     Duration    `json:"horizon"` // when the faults end and the network is calm
-	Loss        int         `json:"loss"`    // of 1000 messages, until then
-	ItemEvery   Duration    `json:"item_every"`
-	ItemBytes   int         `json:"item_bytes"`
-	SealedEvery Duration    `json:"sealed_every,omitempty"` // between sealed items; 0 for a network without sealing
-	Faults      []Fault     `json:"faults"`
-	Adversaries []Adversary `json:"adversaries"`
+	Version      int         `json:"version"`
+	Seed         uint64      `json:"seed"`
+	Validators   int         `json:"validators"`
+	Topology     Topology    `json:"topology"`
+	Signing      Signing     `json:"signing"`
+	Checks       Checks      `json:"checks,omitempty"`
+	Horizon      Duration    `json:"horizon"` // when the faults end and the network is calm
+	Loss         int         `json:"loss"`    // of 1000 messages, until then
+	ItemEvery    Duration    `json:"item_every"`
+	ItemBytes    int         `json:"item_bytes"`
+	SealedEvery  Duration    `json:"sealed_every,omitempty"`  // between sealed items; 0 for a network without sealing
+	ControlEvery Duration    `json:"control_every,omitempty"` // between changes of the registry; 0 for a network without
+	Faults       []Fault     `json:"faults"`
+	Adversaries  []Adversary `json:"adversaries"`
 }
 
 // Adversary is a validator that does what it likes. Behaviours act together.
@@ -102,6 +103,8 @@ func (s *Scenario) Check() error {
 			s.ItemBytes, time.Duration(s.ItemEvery), minItemBytes, maxItemBytes, maxItemEvery)
 	case s.SealedEvery != 0 && time.Duration(s.SealedEvery) < minSealedEvery:
 		return bad("a sealed item every %v, want none or at least %v between them", time.Duration(s.SealedEvery), minSealedEvery)
+	case s.ControlEvery != 0 && time.Duration(s.ControlEvery) < minControlEvery:
+		return bad("a change of the registry every %v, want none or at least %v between them", time.Duration(s.ControlEvery), minControlEvery)
 	case len(s.Faults) > maxFaults:
 		return bad("%d faults, limit %d", len(s.Faults), maxFaults)
 	case len(s.Adversaries) > faulty(s.Validators):

@@ -111,6 +111,11 @@ func (h *shrinking) rest() {
 		c.SealedEvery = 0
 		h.try(c)
 	}
+	if h.best.ControlEvery > 0 {
+		c := h.best.clone()
+		c.ControlEvery = 0
+		h.try(c)
+	}
 	if thin := Duration(500 * time.Millisecond); h.best.ItemEvery < thin {
 		c := h.best.clone()
 		c.ItemEvery = thin

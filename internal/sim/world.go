@@ -245,11 +245,7 @@ func newCommittee(s *Scenario) (*dag.Committee, *dag.Registry, []dag.Signer) {
 	if err != nil {
 		panic("sim: committee of a checked scenario: " + err.Error())
 	}
-	registry, err := dag.NewRegistry([]dag.NamespaceRule{{ID: loadNamespace, Name: "load", Scheme: dag.SchemeOpen}})
-	if err != nil {
-		panic("sim: registry: " + err.Error())
-	}
-	return committee, registry, signers
+	return committee, newRegistry(s), signers
 }
 
 // fakeSigner signs without a key. Its blocks go from engine to engine as sealed and are never
