@@ -16,7 +16,7 @@ import (
 // TestLoopLosesNoEvent: whatever waits for the loop is stepped, also where more waits than the loop
 // takes in one go. An observer answers every submission at once.
 func TestLoopLosesNoEvent(t *testing.T) {
-	engine, err := ordering.NewEngine(ordering.Config{Committee: dagtest.Committee(4), Self: ordering.Observer}, ordering.Restored{})
+	engine, err := ordering.NewEngine(ordering.Config{Committee: dagtest.Committee(4), Registry: &dag.Registry{}, Self: ordering.Observer}, ordering.Restored{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestLoopEndsAtAFault(t *testing.T) {
 2: * ; A.1 B.1 C.1 D.1 -> [* A1.1]
 3: *; A.1 -> [A2.1 B2.1 C2.1 D2.1]; B.1 -> [B2.1 A2.1 C2.1 D2.1]; C.1 -> [C2.1 A2.1 B2.1 D2.1]; D.1 -> [D2.1 A2.1 B2.1 C2.1]
 `)
-	engine, err := ordering.NewEngine(ordering.Config{Committee: s.Committee, Self: ordering.Observer}, ordering.Restored{})
+	engine, err := ordering.NewEngine(ordering.Config{Committee: s.Committee, Registry: &dag.Registry{}, Self: ordering.Observer}, ordering.Restored{})
 	if err != nil {
 		t.Fatal(err)
 	}
