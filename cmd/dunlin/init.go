@@ -124,8 +124,8 @@ func initKey(dir, name string) error {
 
 func newInitGenesis() *cobra.Command {
 	var chain string
-	var namespaces, admins []string
-	var admin dag.AdminRule
+	var namespaces []string
+	var admins adminFlags
 	var old succession
 	c := &cobra.Command{
 		Use:   "genesis [PUBLIC.json...]",
@@ -163,18 +163,11 @@ Exits with 3 if an export does not hold, or two contradict each other.`,
 				}
 				genesis.Validators = append(genesis.Validators, v)
 			}
-			for _, text := range namespaces {
-				rule, err := parseNamespaceRule(text)
-				if err != nil {
-					return usage(c, "namespace %q: %w", text, err)
-				}
-				genesis.Namespaces = append(genesis.Namespaces, rule)
+			if err := addNamespaces(c, genesis, namespaces); err != nil {
+				return err
 			}
-			if given := c.Flags().Changed; given("admin") || given("admin-threshold") || given("open") || given("open-quota") {
-				var err error
-				if genesis.Admin, err = adminRule(c, admin, admins); err != nil {
-					return err
-				}
+			if err := admins.set(c, genesis); err != nil {
+				return err
 			}
 			if err := genesis.Check(); err != nil {
 				return withHint(err, "%s --help", c.CommandPath())
@@ -186,30 +179,8 @@ Exits with 3 if an export does not hold, or two contradict each other.`,
 	c.Flags().StringVar(&chain, "chain", "dunlin", "name of the network: a-z, 0-9 and -")
 	c.Flags().StringArrayVar(&namespaces, "namespace", nil, "a rollup as ID:NAME:SCHEME; may be given many times")
 	old.flags(c)
-	c.Flags().StringArrayVar(&admins, "admin", nil, "who may change the namespaces: a PUBLIC.json or a public key in hex; may be given many times")
-	c.Flags().IntVar(&admin.Threshold, "admin-threshold", 0, "how many admins must sign together (default: all)")
-	c.Flags().IntVar(&admin.Open, "open", 0, "how many namespaces anybody may register, in all")
-	c.Flags().IntVar(&admin.OpenQuota, "open-quota", 0, "quota of those, in bytes per block; 0 for none")
+	admins.flags(c)
 	return c
-}
-
-// adminRule completes the rule with the keys that --admin names.
-func adminRule(c *cobra.Command, rule dag.AdminRule, admins []string) (dag.AdminRule, error) {
-	for _, text := range admins {
-		var key crypto.PublicKey
-		if key.UnmarshalText([]byte(text)) != nil {
-			v, err := readPublic(text)
-			if err != nil {
-				return rule, withHint(err, "--admin takes 64 hex digits, or a file made with: dunlin init --home DIR --name NAME > %s", text)
-			}
-			key = v.Identity
-		}
-		rule.Keys = append(rule.Keys, key)
-	}
-	if !c.Flags().Changed("admin-threshold") {
-		rule.Threshold = len(rule.Keys)
-	}
-	return rule, nil
 }
 
 func readPublic(file string) (dag.GenesisValidator, error) {
@@ -225,6 +196,17 @@ func readPublic(file string) (dag.GenesisValidator, error) {
 		return v, fmt.Errorf("read %s: %w", file, err)
 	}
 	return v, nil
+}
+
+func addNamespaces(c *cobra.Command, genesis *dag.Genesis, texts []string) error {
+	for _, text := range texts {
+		rule, err := parseNamespaceRule(text)
+		if err != nil {
+			return usage(c, "namespace %q: %w", text, err)
+		}
+		genesis.Namespaces = append(genesis.Namespaces, rule)
+	}
+	return nil
 }
 
 func parseNamespaceRule(text string) (dag.NamespaceRule, error) {
