@@ -78,6 +78,16 @@ func appendRefs(b []byte, refs []dag.Ref) []byte {
 	return b
 }
 
+func appendChains(b []byte, steps []ChainStep) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(steps)))
+	for i := range steps {
+		s := &steps[i]
+		b = binary.BigEndian.AppendUint64(b, uint64(s.Namespace))
+		b = append(append(b, s.Before[:]...), s.After[:]...)
+	}
+	return b
+}
+
 // ErrCommit wraps everything that can be wrong with an encoded commit.
 var ErrCommit = errors.New("malformed commit")
 
@@ -95,12 +105,7 @@ func (c *Commit) Encode() []byte {
 	b = append(b, c.Digest[:]...)
 	b = appendRefs(b, c.Anchors)
 	b = appendRefs(b, c.Blocks)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Chains)))
-	for i := range c.Chains {
-		s := &c.Chains[i]
-		b = binary.BigEndian.AppendUint64(b, uint64(s.Namespace))
-		b = append(append(b, s.Before[:]...), s.After[:]...)
-	}
+	b = appendChains(b, c.Chains)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Accepted)))
 	for i := range c.Accepted {
 		a := &c.Accepted[i]

@@ -1,0 +1,334 @@
+package snapshot_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/snapshot"
+	"github.com/dunlin-network/dunlin/ordering/snapshot/snapshottest"
+)
+
+// taken is what came of asking one source for a snapshot.
+type taken struct {
+	head   *ordering.Commit
+	window []*ordering.Commit // oldest first
+	states []ordering.State
+}
+
+// take asks a source for everything, as a node does.
+func take(cfg ordering.Config, s *snapshottest.Source) (out taken, err error) {
+	p := snapshot.NewProof(cfg.Committee)
+	if err := s.Snapshot(snapshot.Query{Kind: snapshot.AskProof}, p.Take); err != nil {
+		return out, err
+	}
+	if out.head, err = p.Head(); err != nil {
+		return out, err
+	}
+	w := snapshot.NewWindow(cfg.Committee.Network(), out.head)
+	for q, more := w.Next(); more; q, more = w.Next() {
+		left := w.Left()
+		err := s.Snapshot(q, func(record []byte) error {
+			c, err := w.Take(record)
+			out.window = append(out.window, c)
+			return err
+		})
+		if err != nil {
+			return out, err
+		}
+		if w.Left() == left {
+			break
+		}
+	}
+	if err := w.Finish(); err != nil {
+		return out, err
+	}
+	slices.Reverse(out.window)
+	states := snapshot.NewStates(out.head)
+	if q, ok := states.Query(); ok {
+		if err := s.Snapshot(q, states.Take); err != nil {
+			return out, err
+		}
+	}
+	out.states, err = states.Finish(cfg)
+	return out, err
+}
+
+// TestEngineGoesOnFromASnapshot: an engine that begins from a snapshot makes the commits after it, byte by byte.
+func TestEngineGoesOnFromASnapshot(t *testing.T) {
+	chain := snapshottest.New(t, 150)
+	s := &snapshottest.Source{Chain: chain, Head: 120}
+	got, err := take(chain.Config, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.states) == 0 {
+		t.Fatal("the history carries no state: the test shows less than it says")
+	}
+	e, err := ordering.NewEngine(chain.Config, ordering.Restored{Head: got.head, Window: got.window, States: got.states})
+	if err != nil {
+		t.Fatal(err)
+	}
+	floor := got.head.Round - ordering.GCDepth
+	for _, b := range chain.Blocks {
+		if b.Round() > floor {
+			e.Step(ordering.BlockReceived{From: ordering.Peer(b.Author()), Block: b})
+		}
+	}
+	made := e.Ready().Commits
+	if len(made) < 25 {
+		t.Fatalf("%d commits after the snapshot", len(made))
+	}
+	for _, c := range made[:25] {
+		if want := chain.Commits[c.Index-1]; !bytes.Equal(c.Encode(), want.Encode()) {
+			t.Errorf("commit %d is %v, want %v", c.Index, c.Ref(), want.Ref())
+		}
+	}
+}
+
+// TestLies: nothing that a peer may say in place of a snapshot is taken for one.
+func TestLies(t *testing.T) {
+	chain := snapshottest.New(t, 100)
+	const head = 80
+	commit := func(i int) *ordering.Commit { c := *chain.Commits[i-1]; return &c }
+	only := func(kind snapshot.Kind, place int, lie func([]byte) []byte) func(snapshot.Query, int, []byte) []byte {
+		return func(q snapshot.Query, at int, record []byte) []byte {
+			if q.Kind == kind && at == place {
+				return lie(record)
+			}
+			return record
+		}
+	}
+	witnesses := chain.Witnesses(head)
+	headers := 0
+	for _, w := range witnesses {
+		headers = max(headers, int(w.Block().LastCommit.Index)-head)
+	}
+	first := 1 + headers // place of the first witness
+	if headers == 0 {
+		t.Fatal("all witnesses name the head: the test shows less than it says")
+	}
+	for name, lie := range map[string]func(snapshot.Query, int, []byte) []byte{
+		"no head": only(snapshot.AskProof, 0, func([]byte) []byte { return nil }),
+		"a head of another chain": only(snapshot.AskProof, 0, func([]byte) []byte {
+			c := commit(head)
+			c.Time++
+			return snapshot.EncodeHead(c)
+		}),
+		"a head that carries something else": only(snapshot.AskProof, 0, func([]byte) []byte {
+			c := commit(head)
+			c.Resume = append(bytes.Clone(c.Resume), 1)
+			return snapshot.EncodeHead(c)
+		}),
+		"a head that later commits do not stand on": func(q snapshot.Query, at int, r []byte) []byte {
+			c := commit(head)
+			c.Time++
+			switch {
+			case q.Kind == snapshot.AskProof && at == 0:
+				return snapshot.EncodeHead(c)
+			case q.Kind == snapshot.AskWindow && at == 0:
+				return snapshot.EncodeCommit(c.EncodeRecord())
+			case q.Kind == snapshot.AskProof && at == first: // the one that names the head itself
+				for _, w := range chain.Witnesses(head + 1) {
+					if w.Author() == witnesses[0].Author() && int(w.Block().LastCommit.Index) <= head+headers {
+						return snapshot.EncodeWitness(w)
+					}
+				}
+				return nil
+			}
+			return r
+		},
+		"a header left out":      only(snapshot.AskProof, 1, func([]byte) []byte { return nil }),
+		"a header twice":         only(snapshot.AskProof, 1, func([]byte) []byte { return snapshot.EncodeHeader(&commit(head).CommitHeader) }),
+		"too few witnesses":      func(q snapshot.Query, at int, r []byte) []byte { return leaveOut(q, at >= first+2, r) },
+		"no witnesses":           func(q snapshot.Query, at int, r []byte) []byte { return leaveOut(q, at >= first, r) },
+		"one witness many times": func(q snapshot.Query, at int, r []byte) []byte { return same(q, at >= first, witnesses[0], r) },
+		"a twin of a witness": only(snapshot.AskProof, first+1, func([]byte) []byte {
+			b := *witnesses[0].Block()
+			b.Time++
+			twin, err := dag.Seal(chain.Config.Committee, b, chain.Keys[b.Author])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return snapshot.EncodeWitness(twin)
+		}),
+		"a witness of another commit": only(snapshot.AskProof, first, func([]byte) []byte {
+			b := *witnesses[0].Block()
+			b.LastCommit.Digest = crypto.Digest{1}
+			other, err := dag.Seal(chain.Config.Committee, b, chain.Keys[b.Author])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return snapshot.EncodeWitness(other)
+		}),
+		"an older witness":               only(snapshot.AskProof, first, func([]byte) []byte { return snapshot.EncodeWitness(chain.Blocks[8]) }),
+		"a witness with a bad signature": only(snapshot.AskProof, first, func(r []byte) []byte { return flip(r, len(r)-1) }),
+		"a header behind a witness": only(snapshot.AskProof, first+1, func([]byte) []byte {
+			return snapshot.EncodeHeader(&commit(head + headers + 1).CommitHeader)
+		}),
+		"a chain of a namespace changed": only(snapshot.AskWindow, busy(chain, head), func([]byte) []byte {
+			c := commit(head - busy(chain, head))
+			c.Chains = slices.Clone(c.Chains)
+			c.Chains[0].After[0] ^= 1
+			return snapshot.EncodeCommit(c.EncodeRecord())
+		}),
+		"a commit left out": only(snapshot.AskWindow, 3, func([]byte) []byte { return nil }),
+		"a commit twice":    only(snapshot.AskWindow, 3, func([]byte) []byte { return snapshot.EncodeCommit(commit(head - 2).EncodeRecord()) }),
+		"an id changed":     only(snapshot.AskWindow, 3, func(r []byte) []byte { return flip(r, len(r)-1) }),
+		"an id too few":     only(snapshot.AskWindow, busy(chain, head), func(r []byte) []byte { return dropLast(chain, head, r) }),
+		"a block changed":   only(snapshot.AskWindow, 5, func(r []byte) []byte { return flip(r, 90) }),
+		"a window cut short": func(q snapshot.Query, at int, r []byte) []byte {
+			return leaveOutWindow(q, q.At-dag.CommitIndex(at) < 40, r)
+		},
+		"no states": only(snapshot.AskStates, 0, func([]byte) []byte { return nil }),
+		"an older state": only(snapshot.AskStates, 0, func([]byte) []byte {
+			for _, c := range chain.Commits {
+				if len(c.States) > 0 {
+					return snapshot.EncodeState(c.States[0])
+				}
+			}
+			return nil
+		}),
+		"a state cut short":       only(snapshot.AskStates, 0, func(r []byte) []byte { return r[:len(r)-1] }),
+		"a state of another kind": only(snapshot.AskStates, 0, func(r []byte) []byte { return flip(r, 1) }),
+		"records of no kind":      func(_ snapshot.Query, _ int, r []byte) []byte { return flip(r, 0) },
+		"empty records":           func(snapshot.Query, int, []byte) []byte { return []byte{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := take(chain.Config, &snapshottest.Source{Chain: chain, Head: head, Change: lie})
+			if !errors.Is(err, snapshot.ErrSnapshot) && !errors.Is(err, dag.ErrBlock) {
+				t.Errorf("it was taken: %v", err)
+			}
+		})
+	}
+}
+
+func leaveOut(q snapshot.Query, lie bool, record []byte) []byte {
+	if lie && q.Kind == snapshot.AskProof {
+		return nil
+	}
+	return record
+}
+
+func leaveOutWindow(q snapshot.Query, lie bool, record []byte) []byte {
+	if lie && q.Kind == snapshot.AskWindow {
+		return nil
+	}
+	return record
+}
+
+func same(q snapshot.Query, lie bool, w *dag.Verified, record []byte) []byte {
+	if lie && q.Kind == snapshot.AskProof {
+		return snapshot.EncodeWitness(w)
+	}
+	return record
+}
+
+func flip(record []byte, at int) []byte {
+	out := bytes.Clone(record)
+	out[at] ^= 0x55
+	return out
+}
+
+// busy is the place in the window of a commit that accepted something.
+func busy(c *snapshottest.Chain, head int) int {
+	for i := head; i > 0; i-- {
+		if len(c.Commits[i-1].Accepted) > 0 {
+			return head - i
+		}
+	}
+	return -1
+}
+
+func dropLast(c *snapshottest.Chain, head int, _ []byte) []byte {
+	short := *c.Commits[head-busy(c, head)-1]
+	short.Accepted = short.Accepted[:len(short.Accepted)-1]
+	return snapshot.EncodeCommit(short.EncodeRecord())
+}
+
+// TestWindowProvesWhatTheHeadCarries: a Resume that no digest covers is noticed, whatever stands in it.
+func TestWindowProvesWhatTheHeadCarries(t *testing.T) {
+	chain := snapshottest.New(t, 30)
+	source := &snapshottest.Source{Chain: chain, Head: 20}
+	for _, changed := range []bool{false, true} {
+		head := *chain.Commits[19]
+		if changed {
+			head.Resume = flip(head.Resume, len(head.Resume)/2)
+		}
+		w := snapshot.NewWindow(chain.Config.Committee.Network(), &head)
+		if err := w.Finish(); !errors.Is(err, snapshot.ErrSnapshot) {
+			t.Errorf("an empty window is whole: %v", err)
+		}
+		q, _ := w.Next()
+		if err := source.Snapshot(q, func(r []byte) error { _, err := w.Take(r); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Finish(); (err != nil) != changed {
+			t.Errorf("changed %v: %v", changed, err)
+		}
+	}
+}
+
+// TestQueries: a query reads back, and no other bytes are one.
+func TestQueries(t *testing.T) {
+	for _, q := range []snapshot.Query{
+		{Kind: snapshot.AskReach},
+		{Kind: snapshot.AskProof},
+		{Kind: snapshot.AskStates, At: 5},
+		{Kind: snapshot.AskWindow, At: dag.ValidityWindow, Low: 1},
+	} {
+		if got, err := snapshot.DecodeQuery(q.Encode()); err != nil || got != q {
+			t.Errorf("%+v reads back as %+v, %v", q, got, err)
+		}
+	}
+	for _, q := range []snapshot.Query{
+		{},
+		{Kind: 9},
+		{Kind: snapshot.AskReach, At: 1},
+		{Kind: snapshot.AskProof, Low: 1},
+		{Kind: snapshot.AskStates},
+		{Kind: snapshot.AskWindow, At: 5},
+		{Kind: snapshot.AskWindow, At: 5, Low: 6},
+		{Kind: snapshot.AskWindow, At: dag.ValidityWindow + 1, Low: 1},
+	} {
+		if _, err := snapshot.DecodeQuery(q.Encode()); !errors.Is(err, snapshot.ErrSnapshot) {
+			t.Errorf("%+v is taken: %v", q, err)
+		}
+	}
+}
+
+// FuzzRecords: no bytes make a check panic, or are taken for what they are not.
+func FuzzRecords(f *testing.F) {
+	chain := snapshottest.New(f, 20)
+	head := chain.Commits[14]
+	f.Add(snapshot.EncodeHead(head))
+	f.Add(snapshot.EncodeHeader(&chain.Commits[15].CommitHeader))
+	f.Add(snapshot.EncodeCommit(head.EncodeRecord()))
+	f.Add(snapshot.EncodeWitness(chain.Witnesses(15)[0]))
+	f.Add(snapshot.EncodeState(ordering.State{Kind: ordering.SealingKey, Encoded: []byte("state")}))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		p := snapshot.NewProof(chain.Config.Committee)
+		if p.Take(record) == nil {
+			if _, err := p.Head(); err == nil {
+				t.Fatal("a head without witnesses")
+			}
+			_ = p.Take(record)
+		}
+		w := snapshot.NewWindow(chain.Config.Committee.Network(), head)
+		if c, err := w.Take(record); err == nil && (c.Digest != head.Digest || c.ComputeDigest() != c.Digest) {
+			t.Fatalf("commit %v in place of %v", c.Ref(), head.Ref())
+		}
+		s := snapshot.NewStates(head)
+		if s.Take(record) == nil {
+			if states, err := s.Finish(chain.Config); err == nil && len(states) > 0 && len(head.States) == 0 {
+				t.Skip("a state that the digest covers")
+			}
+		}
+		_, _ = snapshot.DecodeReach(record)
+		_, _ = snapshot.DecodeQuery(record)
+	})
+}
