@@ -26,7 +26,8 @@ type headSearch struct {
 	beyond map[dag.CommitIndex]dag.CommitRef // what was above a gap
 	chain  []dag.CommitRef                   // the chain in hand
 
-	earliest dag.CommitIndex // the oldest commit kept
+	earliest dag.CommitIndex  // the oldest commit kept
+	base     *ordering.Commit // that it must continue; nil for none
 }
 
 // add takes the next lower commit and reports whether the search is over.
@@ -38,6 +39,10 @@ func (h *headSearch) add(c *ordering.Commit) bool {
 		h.head = c
 	}
 	h.lowest, h.chain = c, append(h.chain, c.Ref())
+	if h.base != nil && c.Index == h.base.Index+1 && c.Previous != h.base.Digest {
+		h.breakChain()
+		return false
+	}
 	return len(h.chain) >= checkedCommits || c.Index == h.earliest
 }
 
@@ -51,9 +56,12 @@ func (h *headSearch) breakChain() {
 // findHead finds the newest commit with an unbroken chain below it, and from it the round above
 // which blocks are needed.
 func (l *loader) findHead() error {
-	h := &headSearch{earliest: l.pruner.earliest, beyond: make(map[dag.CommitIndex]dag.CommitRef)}
+	h := &headSearch{earliest: l.pruner.earliest, base: l.base, beyond: make(map[dag.CommitIndex]dag.CommitRef)}
 	over := false
 	err := l.badger.each([]byte{prefixCommit}, last(prefixCommit), descending, func(item *badger.Item) error {
+		if lastNumber(item.Key()) < uint64(h.earliest) {
+			return errStop // one that stays for what it carries
+		}
 		c, err := l.decode(item)
 		if errors.Is(err, ErrCorrupt) {
 			h.breakChain()
@@ -75,6 +83,9 @@ func (l *loader) findHead() error {
 	}
 	if !over {
 		h.breakChain() // it does not reach down to where the history begins
+		if l.base != nil && l.base.Index+1 == h.earliest {
+			h.head = l.base
+		}
 	}
 	l.beyond, l.recovery.Report.Unchained = h.beyond, len(h.beyond)
 	l.recovery.Head = h.head
@@ -98,7 +109,7 @@ func (l *loader) decode(item *badger.Item) (*ordering.Commit, error) {
 // checkNoGap walks the keys of all commits up to the head. Badger takes what follows a damaged entry of
 // a write-ahead log for never written; such logs are left only by a process that did not close it.
 func (l *loader) checkNoGap() error {
-	if l.badger.orderly || l.recovery.Head == nil {
+	if l.badger.orderly || l.recovery.Head == nil || l.recovery.Head == l.base {
 		return nil
 	}
 	next, head := l.pruner.earliest, l.recovery.Head.Index

@@ -124,6 +124,7 @@ func Open(o Options) (*Store, *Recovery, error) {
 type loader struct {
 	options  Options
 	badger   *badgerCopy
+	base     *ordering.Commit // head of the snapshot that the history began from; nil for none
 	log      *blockLog
 	pruner   *pruner
 	beyond   map[dag.CommitIndex]dag.CommitRef
@@ -152,7 +153,10 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 	if err := l.identify(); err != nil {
 		return nil, err
 	}
-	if l.pruner, err = loadPruner(l.badger, &o); err != nil {
+	if l.base, err = loadBase(l.badger); err != nil {
+		return nil, err
+	}
+	if l.pruner, err = loadPruner(l.badger, &o, l.base); err != nil {
 		return nil, err
 	}
 	if err := l.findHead(); err != nil {
@@ -169,7 +173,7 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 		head = l.recovery.Head.Ref()
 	}
 	s := &Store{
-		options: o, lock: lock, log: l.log, badger: l.badger, beyond: l.beyond,
+		options: o, lock: lock, log: l.log, badger: l.badger, base: l.base, beyond: l.beyond,
 		space:   spaceGuard{dir: o.Dir, minFree: o.MinFree},
 		recent:  newRecentView(o.CacheBytes, l.recovery.GCRound+1, head),
 		failure: failure{ch: make(chan struct{})},
@@ -190,9 +194,7 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 
 // identify checks that Badger's copy is of this network and validator, and writes so if it is new.
 func (l *loader) identify() error {
-	network := l.options.Committee.Network()
-	want := append([]byte{1}, network[:]...)
-	want = append(want, byte(l.options.Self>>8), byte(l.options.Self))
+	want := l.options.identity()
 	got, found, err := l.badger.get([]byte{prefixIdentity})
 	if err != nil {
 		return err
@@ -210,6 +212,13 @@ func (l *loader) identify() error {
 		return err
 	}
 	return w.flush()
+}
+
+// identity says whose store it is.
+func (o *Options) identity() []byte {
+	network := o.Committee.Network()
+	b := append([]byte{1}, network[:]...)
+	return append(b, byte(o.Self>>8), byte(o.Self))
 }
 
 // loadLog replays the log into Badger and opens it for writing, or begins a new one.

@@ -22,9 +22,7 @@ type Retention struct {
 const (
 	// LeastKept is how many commits are always kept: those that a restart needs, with a margin for
 	// readers that are a little behind.
-	LeastKept dag.CommitIndex = dag.ValidityWindow + 1024
-	// pruneSpan is how many commits go at a time.
-	pruneSpan = 256
+	LeastKept dag.CommitIndex = dag.ValidityWindow + keptMargin
 	// pruneBatch is how many keys are removed in one batch.
 	pruneBatch = 4096
 	// prunedDepth is how far below a commit's round its blocks may lie, with a margin.
@@ -43,22 +41,28 @@ type pruner struct {
 	floor    dag.Round              // blocks of rounds below are removed
 	carried  []dag.CommitIndex      // commits that stay although they are older
 	freed    int64                  // bytes removed since space was last given back
+	base     dag.CommitIndex        // head of the snapshot whose window is still there; 0 for none
 }
 
 func spanOf(i dag.CommitIndex) uint64 { return uint64(i-1) / pruneSpan }
 
 // loadPruner reads where the history begins and how large it is.
-func loadPruner(b *badgerCopy, o *Options) (*pruner, error) {
+func loadPruner(b *badgerCopy, o *Options, base *ordering.Commit) (*pruner, error) {
 	p := &pruner{badger: b, keep: o.Retention, least: o.leastKept, sizes: make(map[uint64]int64), earliest: firstCommit}
+	if base != nil {
+		p.base = base.Index
+	}
 	raw, found, err := b.get([]byte{prefixEarliest})
 	if err != nil {
 		return nil, err
 	}
 	if found && len(raw) == 8 {
 		p.earliest = dag.CommitIndex(binary.BigEndian.Uint64(raw))
-		first, err := p.commit(p.earliest)
-		if err != nil {
-			return nil, err
+		first := base
+		if base == nil || base.Index+1 != p.earliest {
+			if first, err = p.commit(p.earliest); err != nil {
+				return nil, err
+			}
 		}
 		p.floor = floorOf(first)
 	}
@@ -155,8 +159,11 @@ func (p *pruner) keepCarried(w *batch, newest *ordering.Commit) error {
 		}
 		p.carried = append(p.carried, ref.Commit)
 		raw, found, err := p.badger.get(commitKey(ref.Commit))
-		if err != nil || !found {
+		if err != nil {
 			return err
+		}
+		if !found { // it came with a snapshot
+			continue
 		}
 		if err := w.set(commitKey(ref.Commit), raw); err != nil {
 			return err
@@ -267,4 +274,13 @@ func (p *pruner) removeRange(prefix, end []byte) error {
 			return err
 		}
 	}
+}
+
+// dropWindow removes the window that came with a snapshot when the commits since then make up one.
+func (p *pruner) dropWindow(head dag.CommitIndex) error {
+	if p.base == 0 || head < p.base+p.least {
+		return nil
+	}
+	p.base = 0
+	return p.removeRange([]byte{prefixWindow}, last(prefixWindow))
 }

@@ -10,6 +10,9 @@ import (
 // node was made, it sets Badger aside and fills a new one from the log; the commits are the engine's to
 // make again. Where the log has been recycled since, the damage is the error.
 func load(o Options, lock *directoryLock) (*Store, *Recovery, error) {
+	if err := o.settleJoin(); err != nil {
+		return nil, nil, err
+	}
 	l := &loader{options: o}
 	s, err := l.load(lock)
 	if err == nil {

@@ -55,6 +55,7 @@ func (r *reveals) over() dag.CommitIndex {
 // prune removes what the retention no longer keeps: first from what readers are told, then from Badger.
 func (c *copier) prune() error {
 	pruned, err := c.pruner.prune(c.stored, c.store.prunedTo)
+	err = errors.Join(err, c.pruner.dropWindow(c.stored))
 	if err != nil || !pruned || c.pruner.freed < reclaimBytes {
 		return err
 	}

@@ -119,6 +119,7 @@ type Store struct {
 	space   spaceGuard
 	log     *blockLog
 	badger  *badgerCopy
+	base    *ordering.Commit // head of the snapshot that the history began from; nil for none
 	recent  *recentView
 	index   *txIndex
 	reveals *reveals

@@ -11,8 +11,8 @@ import (
 )
 
 // Window calls fn for the newest dag.ValidityWindow commits, oldest first: what the dedupe window
-// must hold again after a restart. It checks that they chain. Their Bodies may be missing. It reads
-// the disk; an error of fn ends it.
+// must hold again after a restart. It checks that they chain. Their Bodies may be missing, and of those that
+// came with a snapshot all but header, digest and accepted ids. It reads the disk; an error of fn ends it.
 func (s *Store) Window(fn func(*ordering.Commit) error) error {
 	head := s.Head()
 	from := firstCommit
@@ -21,7 +21,7 @@ func (s *Store) Window(fn func(*ordering.Commit) error) error {
 	}
 	var previous *ordering.Commit
 	for i := from; i <= head.Index; i++ {
-		c, found, err := s.CommitRecord(i)
+		c, found, err := s.WindowRecord(i)
 		if err != nil {
 			return err
 		}
