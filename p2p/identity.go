@@ -61,9 +61,9 @@ func privateKey(k *crypto.IdentityKey) (libcrypto.PrivKey, error) {
 
 // names are the protocols and topics of one network.
 type names struct {
-	push, fetch, offer, echo protocol.ID
-	find                     protocol.ID // prefix of the DHT
-	blocks, transactions     string
+	push, fetch, offer, echo, snapshot protocol.ID
+	find                               protocol.ID // prefix of the DHT
+	blocks, transactions               string
 }
 
 func namesOf(network crypto.Digest) names {
@@ -74,6 +74,7 @@ func namesOf(network crypto.Digest) names {
 		offer:        protocol.ID(prefix + "/offer/1"),
 		echo:         protocol.ID(prefix + "/echo/1"),
 		find:         protocol.ID(prefix),
+		snapshot:     protocol.ID(prefix + "/snapshot/1"),
 		blocks:       prefix + "/blocks/1",
 		transactions: prefix + "/transactions/1",
 	}

@@ -49,6 +49,8 @@ type Config struct {
 	// Relay says whether observers behind NATs meet through this one.
 	Relay  Relay
 	Blocks BlockSource
+	// Snapshots is where queries of other nodes for snapshots are answered from; nil on nodes that give none.
+	Snapshots SnapshotSource
 	// AdmitTransaction is a cheap check of a gossiped transaction or bundle, safe for concurrent
 	// use. An error is held against the sender unless it wraps ErrNotNow. Nil on nodes that take
 	// none.
@@ -159,6 +161,9 @@ func (n *Network) start() error {
 	n.host.SetStreamHandler(n.names.push, n.handlePush)
 	n.host.SetStreamHandler(n.names.fetch, n.handleFetch)
 	n.host.SetStreamHandler(n.names.echo, n.handleEcho)
+	if n.cfg.Snapshots != nil {
+		n.host.SetStreamHandler(n.names.snapshot, n.handleSnapshot)
+	}
 	if n.member {
 		n.host.SetStreamHandler(n.names.offer, n.handleOffer)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/snapshot"
 )
 
 // errFault wraps what a peer did wrong beside malformed frames and blocks.
@@ -53,7 +54,7 @@ func (n *Network) entered(s network.Stream) *remote {
 }
 
 func isFault(err error) bool {
-	return errors.Is(err, errWire) || errors.Is(err, dag.ErrBlock) || errors.Is(err, errFault)
+	return errors.Is(err, errWire) || errors.Is(err, dag.ErrBlock) || errors.Is(err, errFault) || errors.Is(err, snapshot.ErrSnapshot)
 }
 
 // readPush delivers a peer's frames until the stream ends or the peer is at fault.

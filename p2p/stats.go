@@ -28,6 +28,10 @@ type Stats struct {
 	GossipDropped                 uint64 // ours or accepted ones for which a queue was full
 	OffersSent                    uint64 // ours that were answered
 	OffersTaken, OffersRefused    uint64 // items of others
+	SnapshotQueriesSent           uint64 // ours
+	SnapshotQueriesServed         uint64 // of others
+	SnapshotQueriesRefused        uint64 // of others: over rate or concurrency
+	SnapshotRecords               uint64 // of answers to ours
 	Dead                          uint64 // connections closed because the peer gave no sign of life
 	Superseded                    uint64 // connections closed because another one replaced them
 	StrangersRefused              uint64 // connections closed because there was no room for the peer
@@ -38,6 +42,7 @@ type counters struct {
 	blocksIn, blocksOut, bytesIn, bytesOut, dropped, hints, faults, unasked, controlIgnored atomic.Uint64
 	fetchesSent, fetchesFailed, fetchesServed, fetchesRefused, fetchedBlocks                atomic.Uint64
 	gossipBlocks, gossipTransactions, gossipRejected, gossipDropped                         atomic.Uint64
+	snapshotQueriesSent, snapshotQueriesServed, snapshotQueriesRefused, snapshotRecords     atomic.Uint64
 	superseded, strangersRefused, offersSent, offersTaken, offersRefused, dead              atomic.Uint64
 	lookups, found                                                                          atomic.Uint64
 }
@@ -53,6 +58,8 @@ func (n *Network) Stats() Stats {
 		GossipBlocks: c.gossipBlocks.Load(), GossipTransactions: c.gossipTransactions.Load(),
 		GossipRejected: c.gossipRejected.Load(), GossipDropped: c.gossipDropped.Load(),
 		OffersSent: c.offersSent.Load(), OffersTaken: c.offersTaken.Load(), OffersRefused: c.offersRefused.Load(),
+		SnapshotQueriesSent: c.snapshotQueriesSent.Load(), SnapshotQueriesServed: c.snapshotQueriesServed.Load(),
+		SnapshotQueriesRefused: c.snapshotQueriesRefused.Load(), SnapshotRecords: c.snapshotRecords.Load(),
 		Dead: c.dead.Load(), Superseded: c.superseded.Load(), StrangersRefused: c.strangersRefused.Load(),
 		Lookups: c.lookups.Load(), Found: c.found.Load(),
 	}

@@ -10,9 +10,10 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/snapshot"
 )
 
-// Both protocols speak in frames, integers big-endian:
+// All protocols speak in frames, integers big-endian:
 //
 //	length 4 (of the body) | kind 1 | body
 //
@@ -20,6 +21,8 @@ import (
 // for as long as it is connected and reads nothing. Fetch, /dunlin/<8 hex>/fetch/1: the asker
 // writes one request and closes its side; the answer is block frames and one trailer. Offer,
 // /dunlin/<8 hex>/offer/1: the asker writes items and closes its side; the answer is their verdicts.
+// Snapshot, /dunlin/<8 hex>/snapshot/1: the asker writes one query and closes its side; the answer is
+// records in parts and one trailer.
 //
 //	block         encoded block
 //	frontier      count 2 | count x ref 42
@@ -31,6 +34,8 @@ import (
 //	trailer       status 1 | blocks 4 | next round 8 (the first that was not served in full)
 //	item          encoded transaction or bundle
 //	verdicts      1 for each item: taken 1, not now 2, refused 3
+//	query         see package snapshot
+//	part          1 if the record goes on in the next frame, else 0 | bytes of a record
 type frameKind uint8
 
 const (
@@ -45,6 +50,8 @@ const (
 	kindTrailer
 	kindItem
 	kindVerdicts
+	kindQuery
+	kindPart
 )
 
 const (
@@ -78,6 +85,8 @@ var bodyLimits = [...]struct{ low, high int }{
 	kindTrailer:      {trailerSize, trailerSize},
 	kindItem:         {1, maxGossipItem},
 	kindVerdicts:     {1, MaxOfferItems},
+	kindQuery:        {snapshot.QuerySize, snapshot.QuerySize},
+	kindPart:         {2, 1 + partBytes},
 }
 
 // frame is one message on a stream. The body of a block frame is the block's own bytes.

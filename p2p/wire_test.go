@@ -70,7 +70,9 @@ func TestMalformed(t *testing.T) {
 	c := committee(t, 4)
 	for name, err := range map[string]error{
 		"kind 0":              second(parseHeader([]byte{0, 0, 0, 0, 0})),
-		"kind 12":             second(parseHeader([]byte{0, 0, 0, 0, 12})),
+		"kind 14":             second(parseHeader([]byte{0, 0, 0, 0, 14})),
+		"query of 16 bytes":   second(parseHeader([]byte{0, 0, 0, 16, byte(kindQuery)})),
+		"empty part":          second(parseHeader([]byte{0, 0, 0, 1, byte(kindPart)})),
 		"empty item":          second(parseHeader([]byte{0, 0, 0, 0, byte(kindItem)})),
 		"verdict 0":           first(decodeVerdicts(frame{kindVerdicts, []byte{0}}, 1)),
 		"verdict 4":           first(decodeVerdicts(frame{kindVerdicts, []byte{4}}, 1)),

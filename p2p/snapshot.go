@@ -1,0 +1,255 @@
+package p2p
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/snapshot"
+)
+
+// SnapshotSource answers other nodes' queries for snapshots. Snapshot is called from many goroutines at once and may
+// block; it calls give with the records of the answer in order, and ends when give returns an error. A query has been
+// checked by snapshot.DecodeQuery.
+type SnapshotSource interface {
+	Snapshot(q snapshot.Query, give func(record []byte) error) error
+}
+
+const (
+	// partBytes is how much of a record one frame holds.
+	partBytes = 256 << 10
+	// recordCost is what a record counts for beside its bytes in what a peer is served per second: each is
+	// read and decoded.
+	recordCost = 1 << 10
+	// maxSnapshotTime is how many Limits.FetchTimeout an answer may take in all while it makes progress.
+	maxSnapshotTime = 24
+)
+
+// ErrBusy says that a peer serves no more at the moment: ask later, or another one.
+var ErrBusy = errors.New("peer is busy")
+
+// Ask asks a peer a query and calls take with every record of the answer, in order, as it comes. It blocks until the
+// answer is over, ctx ends, or the peer is silent for Limits.FetchTimeout. An error of take ends it and
+// is returned; one that wraps snapshot.ErrSnapshot or dag.ErrBlock costs the peer the connection, and so
+// does an answer beyond the limits of the query. A peer that has nothing to say gives no record and no error. Safe for
+// concurrent use.
+func (n *Network) Ask(ctx context.Context, to ordering.Peer, q snapshot.Query, take func(record []byte) error) error {
+	r := n.table.numbered(to)
+	if r == nil || !r.connected() || !r.begin() {
+		return fmt.Errorf("ask peer %d for a snapshot: not connected", to)
+	}
+	defer r.done()
+	n.count.snapshotQueriesSent.Add(1)
+	err := n.ask(ctx, r, q, take)
+	if isFault(err) {
+		n.fault(r, err)
+	}
+	if err != nil {
+		return fmt.Errorf("ask %s for a snapshot: %w", r.name, err)
+	}
+	return nil
+}
+
+// Blame holds against a peer what was found wrong with its answer after Ask had returned.
+func (n *Network) Blame(peer ordering.Peer, err error) {
+	if r := n.table.numbered(peer); r != nil {
+		n.fault(r, err)
+	}
+}
+
+func (n *Network) ask(ctx context.Context, r *remote, q snapshot.Query, take func([]byte) error) error {
+	ctx, cancel := context.WithTimeout(ctx, maxSnapshotTime*n.limits.FetchTimeout)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
+	open, stop := context.WithTimeout(network.WithNoDial(ctx, "snapshot"), n.limits.FetchTimeout)
+	defer stop()
+	s, err := n.host.NewStream(open, r.id, n.names.snapshot)
+	if err != nil {
+		return fmt.Errorf("open stream: %w", err)
+	}
+	defer func() { _ = s.Reset() }()
+	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
+	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
+		return fmt.Errorf("set deadline: %w", err)
+	}
+	if err := (frame{kindQuery, q.Encode()}).writeTo(s); err != nil {
+		return fmt.Errorf("write query: %w", err)
+	}
+	if err := s.CloseWrite(); err != nil {
+		return fmt.Errorf("close query: %w", err)
+	}
+	a := &recordReader{n: n, r: r, s: s, in: bufio.NewReaderSize(s, readBuffer), left: q.MaxAnswer(n.cfg.Committee.Size())}
+	if err := a.read(take); err != nil {
+		if ctx.Err() != nil && !isFault(err) {
+			return context.Cause(ctx)
+		}
+		return err
+	}
+	return nil
+}
+
+// recordReader reads the answer to a query.
+type recordReader struct {
+	n      *Network
+	r      *remote
+	s      network.Stream
+	in     *bufio.Reader
+	left   int    // bytes of records that may still come
+	record []byte // the parts so far
+}
+
+func (a *recordReader) read(take func([]byte) error) error {
+	for {
+		if err := a.s.SetReadDeadline(time.Now().Add(a.n.limits.FetchTimeout)); err != nil {
+			return fmt.Errorf("set deadline: %w", err)
+		}
+		f, err := readFrame(a.in)
+		if err != nil {
+			return err
+		}
+		a.n.account(a.r, f)
+		switch f.kind {
+		case kindTrailer:
+			return a.end(f)
+		case kindPart:
+		default:
+			return fmt.Errorf("%w: frame of kind %d in an answer about a snapshot", errFault, f.kind)
+		}
+		more, part := f.body[0], f.body[1:]
+		if a.left -= len(part); a.left < 0 || len(a.record)+len(part) > snapshot.MaxRecordBytes || more > 1 {
+			return fmt.Errorf("%w: an answer about a snapshot beyond its limits", errFault)
+		}
+		if a.record = append(a.record, part...); more == 1 {
+			continue
+		}
+		if err := take(a.record); err != nil {
+			return err
+		}
+		a.n.count.snapshotRecords.Add(1)
+		a.record = a.record[:0]
+	}
+}
+
+func (a *recordReader) end(f frame) error {
+	t, err := decodeTrailer(f.body)
+	switch {
+	case err != nil:
+		return err
+	case t.status == fetchBusy:
+		return ErrBusy
+	case t.status == fetchError:
+		return errors.New("peer could not read its store")
+	case len(a.record) > 0:
+		return fmt.Errorf("%w: an answer that ends within a record", errFault)
+	}
+	return nil
+}
+
+// handleSnapshot answers one query of a peer within the rates at which it is served blocks.
+func (n *Network) handleSnapshot(s network.Stream) {
+	defer func() { _ = s.Reset() }()
+	r := n.entered(s)
+	if r == nil {
+		return
+	}
+	defer r.done()
+	defer context.AfterFunc(r.ctx, func() { _ = s.Reset() })()
+	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
+		return
+	}
+	v := &serving{n: n, r: r, s: s, out: bufio.NewWriterSize(s, readBuffer)}
+	release, ok := n.admitFetch(r)
+	if !ok {
+		n.count.snapshotQueriesRefused.Add(1)
+		v.sent.status = fetchBusy
+		if v.finish() == nil {
+			_ = s.Close()
+		}
+		return
+	}
+	defer release()
+	switch err := v.answer(); {
+	case isFault(err):
+		n.fault(r, err)
+	case err != nil:
+		n.log.Debug("snapshot_query_ended", "peer", r.name, "error", err)
+	default:
+		_ = s.Close()
+	}
+}
+
+// errFull ends an answer that has reached its size.
+var errFull = errors.New("answer is full")
+
+// answer reads a query and answers it.
+func (v *serving) answer() error {
+	f, err := readFrame(bufio.NewReader(v.s))
+	if err != nil {
+		return err
+	}
+	v.n.account(v.r, f)
+	if f.kind != kindQuery {
+		return fmt.Errorf("%w: frame of kind %d in place of a query", errFault, f.kind)
+	}
+	q, err := snapshot.DecodeQuery(f.body)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if !v.r.requests.allow(now) || !v.r.served.allow(now) || !v.r.member && !v.n.outside.allow(now) {
+		v.n.count.snapshotQueriesRefused.Add(1)
+		v.sent.status = fetchBusy
+		return v.finish()
+	}
+	v.r.requests.charge(1)
+	defer func() {
+		v.r.served.charge(v.bytes + int(v.sent.blocks)*recordCost)
+		if !v.r.member {
+			v.n.outside.charge(v.bytes + int(v.sent.blocks)*recordCost)
+		}
+	}()
+	var sending error
+	err = v.n.cfg.Snapshots.Snapshot(q, func(record []byte) error {
+		if sending = v.give(q, record); sending != nil {
+			return sending
+		}
+		return nil
+	})
+	switch {
+	case sending != nil && !errors.Is(sending, errFull):
+		return sending
+	case sending == nil && err != nil:
+		v.n.log.Warn("serve_snapshot", "peer", v.r.name, "error", err)
+		v.sent.status = fetchError
+	}
+	v.n.count.snapshotQueriesServed.Add(1)
+	return v.finish()
+}
+
+// give writes one record in parts.
+func (v *serving) give(q snapshot.Query, record []byte) error {
+	if len(record) > snapshot.MaxRecordBytes || v.bytes+len(record) > q.MaxAnswer(v.n.cfg.Committee.Size()) {
+		return fmt.Errorf("record of %d bytes is beyond the limits of an answer", len(record))
+	}
+	v.bytes += len(record)
+	v.sent.blocks++
+	for more := byte(1); more == 1; {
+		part := record[:min(len(record), partBytes)]
+		if record = record[len(part):]; len(record) == 0 {
+			more = 0
+		}
+		if err := v.write(frame{kindPart, append([]byte{more}, part...)}); err != nil {
+			return err
+		}
+	}
+	if q.Full(v.bytes) {
+		v.sent.status = fetchCut
+		return errFull
+	}
+	return nil
+}
