@@ -12,7 +12,7 @@ import (
 
 func newRun() *cobra.Command {
 	var home string
-	var acceptDamage bool
+	var acceptDamage, fromSnapshot bool
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the node of a home directory until it is interrupted",
@@ -21,7 +21,11 @@ config.toml says, and stops in order on SIGINT or SIGTERM.
 
 A home whose log of signed blocks is damaged is refused. With --accept-damaged-log the damaged log is
 set aside and a new one begun; the node then asks the other validators what it has signed before
-it speaks again, so that it cannot contradict itself.`,
+it speaks again, so that it cannot contradict itself.
+
+A new node that does not keep all of the history begins with a snapshot that other nodes give and 2f+1 validators
+vouch for; see store.start in config.toml. With --from-snapshot the node takes one in any case, and gives up the
+history that it has. What it has signed stays, and so do its key and config.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir, err := resolveHome(home)
@@ -41,11 +45,15 @@ it speaks again, so that it cannot contradict itself.`,
 			if acceptDamage {
 				o.Damage = store.SetDamageAside
 			}
+			if fromSnapshot {
+				o.Begin = node.BeginFromSnapshot
+			}
 			return node.Run(c.Context(), o)
 		},
 	}
 	homeFlag(c, &home)
 	c.Flags().BoolVar(&acceptDamage, "accept-damaged-log", false, "set a damaged log aside and ask the others what this validator has signed")
+	c.Flags().BoolVar(&fromSnapshot, "from-snapshot", false, "take a snapshot from other nodes and go on from there, in place of the history in the home")
 	return c
 }
 

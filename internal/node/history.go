@@ -36,7 +36,7 @@ func (h *history) Commit(i dag.CommitIndex) (*ordering.Commit, bool, error) { re
 
 // Record reads one commit, whose bodies may be missing.
 func (h *history) Record(i dag.CommitIndex) (*ordering.Commit, bool, error) {
-	return h.store.CommitRecord(i)
+	return h.store.WindowRecord(i)
 }
 
 // Round reads the blocks of a round as other nodes may have them.

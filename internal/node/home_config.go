@@ -47,6 +47,8 @@ type P2PConfig struct {
 type StoreConfig struct {
 	// Retention is "archive" for all of the history, or how much of the newest: "N commits" or "N GiB".
 	Retention string `toml:"retention"`
+	// Start is where the history of a node without one begins: "auto", "genesis" or "snapshot".
+	Start string `toml:"start"`
 }
 
 // LogConfig says what the node writes to standard error.
@@ -86,7 +88,7 @@ func DefaultConfig() Config {
 			Bootstrap: []string{}, Announce: []string{},
 		},
 		API:    APIConfig{Listen: "127.0.0.1:8080", RequestsPerSecond: 500, KiBPerSecond: 8192, Origins: []string{}},
-		Store:  StoreConfig{Retention: archive},
+		Store:  StoreConfig{Retention: archive, Start: startAuto},
 		Log:    LogConfig{Level: "info", Format: "text"},
 		Limits: LimitsConfig{PoolMiB: 64, Observers: 64, Streams: 256, MinFreeDiskMiB: 1024},
 	}
@@ -151,6 +153,9 @@ func (c *Config) Check() error {
 		return err
 	}
 	if _, err := c.Store.retention(); err != nil {
+		return err
+	}
+	if err := c.Store.checkStart(); err != nil {
 		return err
 	}
 	if _, err := c.Log.SlogLevel(); err != nil {
@@ -324,8 +329,12 @@ kib_per_second = {{.API.KiBPerSecond}}
 
 [store]
 # How much of the history this node keeps: "archive" for all of it, or the newest "N commits" or "N GiB".
-# Who asks for what is gone is told PRUNED. A new node needs all of it: some nodes must be archives.
+# Who asks for what is gone is told PRUNED.
 retention = {{printf "%q" .Store.Retention}}
+# Where the history of a new node begins: with the first commit ("genesis"), or with a snapshot that other nodes give
+# and 2f+1 validators vouch for ("snapshot"). "auto": genesis for an archive, else a snapshot if much has been
+# ordered. The same says what a node does that was away for so long that nobody has what it lacks.
+start = {{printf "%q" .Store.Start}}
 
 [log]
 # debug, info, warn or error

@@ -31,6 +31,7 @@ type loop struct {
 	out    chan<- ordering.Ready
 	status atomic.Pointer[ordering.Status]
 	names  atomic.Pointer[dag.Registry] // as of the newest commit
+	begun  atomic.Bool                  // run has been called
 	twin   *twin
 	hand   func(*ordering.Ready) // sees every Ready before the writer, and does not wait; nil for nobody
 }
@@ -55,6 +56,7 @@ func (l *loop) put(ctx context.Context, ev ordering.Event) bool {
 // run drives the engine until ctx ends or the engine reports a fault; it closes the writer's inbox.
 func (l *loop) run(ctx context.Context, network <-chan ordering.Event) error {
 	defer close(l.out)
+	l.begun.Store(true)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,7 @@ type Options struct {
 	Home    string
 	Version string             // the program's version, for status
 	Damage  store.DamagePolicy // what to do about a damaged log
+	Begin   Begin              // where the history begins
 	Logger  *slog.Logger
 }
 
@@ -37,30 +39,51 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	for address := home.Config.API.Listen; ; {
+		var again *beginAgain
+		if address, err = runOnce(ctx, home, o, address); !errors.As(err, &again) {
+			return err
+		}
+		if err := again.snapshot.Install(); err != nil {
+			return err
+		}
+		o.Begin = BeginAsConfigured
+	}
+}
+
+// runOnce runs the node until it ends or has a snapshot to begin again from, and says where its API was served.
+func runOnce(ctx context.Context, home *Home, o Options, address string) (_ string, err error) {
 	n, err := open(home, o)
 	if err != nil {
-		return err
+		return address, err
 	}
-	defer func() { err = errors.Join(err, n.store.Close()) }()
+	defer func() {
+		closing := n.store.Close()
+		if again := (*beginAgain)(nil); closing != nil && errors.As(err, &again) {
+			err = nil // with a disk that fails nothing is begun again
+		}
+		err = errors.Join(err, closing)
+	}()
 	if n.files, err = n.shareDescriptors(); err != nil {
-		return err
+		return address, err
 	}
-	listener, err := net.Listen("tcp", home.Config.API.Listen)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return &HomeError{fmt.Errorf("serve the API: %w", err), "set api.listen in " + home.Dir + "/" + ConfigFile + " to a free address"}
+		return address, &HomeError{fmt.Errorf("serve the API: %w", err), "set api.listen in " + home.Dir + "/" + ConfigFile + " to a free address"}
 	}
+	address = listener.Addr().String()
 	if n.network, err = n.join(); err != nil {
-		return errors.Join(err, listener.Close())
+		return address, errors.Join(err, listener.Close())
 	}
 	n.admin = n.openAdmin()
 	n.log.Info("node_started", "name", home.Config.Name, "role", n.role(), "network", n.committee.Network().Short(),
-		"api", home.scheme()+listener.Addr().String(), "commit", n.store.Head().Index)
+		"api", home.scheme()+address, "commit", n.store.Head().Index)
 	err = n.serve(ctx, listener)
 	n.log.Info("node_stopped", "commit", n.store.Head().Index)
 	if errors.Is(err, store.ErrFatal) {
 		err = &HomeError{err, "look at the disk under " + home.DataDir() + " and at what the system says of it, and start the node again once it works"}
 	}
-	return err
+	return address, err
 }
 
 // node is everything that one running node consists of.
@@ -81,9 +104,12 @@ type node struct {
 	revealer  *revealer
 	pending   *pending
 	progress  *progress
+	taking    *taking
 	network   *p2p.Network
 	admin     net.Listener // nil where it could not be opened
 	files     descriptors
+	begin     Begin                  // what to do before the order goes on
+	gap       atomic.Pointer[string] // what is wrong and what to do, while nobody has what this node lacks
 }
 
 // open takes the home's store and rebuilds the engine, before any networking.
@@ -99,7 +125,8 @@ func open(home *Home, o Options) (*node, error) {
 	if author, ok := home.Author(); ok {
 		n.self = author
 	}
-	engine, err := n.recover(o.Damage)
+	n.taking = &taking{log: n.log}
+	engine, err := n.recover(o)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +151,7 @@ func (n *node) join() (*p2p.Network, error) {
 	}
 	network, err := p2p.New(p2p.Config{
 		Identity: n.home.Keys.Identity, Committee: n.committee, Listen: n.home.Listen, Peers: n.home.Peers, Announce: n.home.Announce, Relay: relay,
-		Blocks: blockSource{n.store}, AdmitTransaction: n.admitGossip, Logger: n.log,
+		Blocks: blockSource{n.store}, Snapshots: n.store, AdmitTransaction: n.admitGossip, Logger: n.log,
 		Limits: p2p.Limits{Strangers: n.home.Config.Limits.Observers, Descriptors: n.files.mesh},
 	})
 	if err != nil {
@@ -151,7 +178,13 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 			return err
 		})
 	}
-	watch(func() error { return n.loop.run(inside, n.network.Events()) })
+	watch(func() error {
+		if err := n.beginHistory(inside); err != nil {
+			close(n.loop.out)
+			return err
+		}
+		return n.loop.run(inside, n.network.Events())
+	})
 	watch(n.writer.run)
 	watch(func() error { return n.revealer.run(inside) })
 	watch(func() error { return n.guardDisk(inside, diskFloor) })

@@ -4,24 +4,24 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/store"
 )
 
 // recover opens the store and gives the engine that goes on from what the disk holds.
-func (n *node) recover(damage store.DamagePolicy) (*ordering.Engine, error) {
+func (n *node) recover(o Options) (*ordering.Engine, error) {
 	keep, err := n.home.Config.Store.retention()
 	if err != nil {
 		return nil, err
 	}
 	s, found, err := store.Open(store.Options{
-		Dir: n.home.DataDir(), Committee: n.committee, Self: n.self, Logger: n.log, OnDamage: damage,
+		Dir: n.home.DataDir(), Committee: n.committee, Self: n.self, Logger: n.log, OnDamage: o.Damage,
 		MinFree: uint64(n.home.Config.Limits.MinFreeDiskMiB) << 20, Retention: keep,
 	})
 	if err != nil {
 		return nil, storeError(err)
 	}
+	n.begin = n.beginning(o.Begin, found)
 	engine, err := n.restore(s, found)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("recover from %s: %w", n.home.DataDir(), err), s.Close())
@@ -56,13 +56,7 @@ func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine,
 	if r.OwnRecent, err = s.OwnUncommitted(); err != nil {
 		return nil, err
 	}
-	if r.States, err = ordering.ReadStates(found.Head, func(i dag.CommitIndex) (*ordering.Commit, error) {
-		c, kept, err := s.CommitRecord(i)
-		if err == nil && !kept {
-			err = errors.New("the store does not hold that commit")
-		}
-		return c, err
-	}); err != nil {
+	if r.States, err = s.States(found.Head); err != nil {
 		return nil, err
 	}
 	return ordering.NewEngine(ordering.Config{

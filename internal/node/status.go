@@ -45,6 +45,7 @@ func (n *node) Status() rollupapi.NodeStatus {
 	}
 	s.Reason = n.silence(e, peers)
 	s.Proposing = s.Reason == ""
+	n.tellBeginning(&s)
 	return s
 }
 

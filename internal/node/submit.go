@@ -64,11 +64,23 @@ func (p *pending) answer(outcomes []ordering.Outcome) {
 // errStopping answers submissions that the end of the node interrupts.
 var errStopping = errors.New("the node is stopping; ask again for the status of what was submitted")
 
+// notProposing refuses items of a node that has not begun.
+func notProposing(items []dag.Item) []ordering.Outcome {
+	out := make([]ordering.Outcome, len(items))
+	for i := range items {
+		out[i] = ordering.Outcome{Index: i, ID: items[i].ID, State: ordering.NotProposing}
+	}
+	return out
+}
+
 // Submit takes admitted items into own blocks; on an observer it passes them on to validators and
 // waits until they are committed. It is rollupapi.Sequencer's method and safe for concurrent use.
 func (n *node) Submit(ctx context.Context, items []dag.Item) ([]ordering.Outcome, error) {
 	if len(items) == 0 {
 		return nil, nil
+	}
+	if _, _, _, taking := n.taking.standing(); taking && !n.loop.begun.Load() {
+		return notProposing(items), nil
 	}
 	if n.self == ordering.Observer {
 		return n.passOn(ctx, items)

@@ -1,0 +1,264 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/rollupapi"
+	"github.com/dunlin-network/dunlin/store"
+)
+
+// Values of store.start.
+const (
+	startAuto     = "auto"
+	startGenesis  = "genesis"
+	startSnapshot = "snapshot"
+)
+
+func (c StoreConfig) checkStart() error {
+	switch c.Start {
+	case startAuto, startGenesis, startSnapshot:
+		return nil
+	}
+	return fmt.Errorf("store.start %q: want %q, %q or %q", c.Start, startAuto, startGenesis, startSnapshot)
+}
+
+// givesUpHistory reports whether the node may leave out a part of the history that nobody has, or a new one all
+// that went before.
+func (c StoreConfig) givesUpHistory() bool {
+	return c.Start == startSnapshot || c.Start == startAuto && c.Retention != archive
+}
+
+// Begin says where a node's history begins.
+type Begin uint8
+
+const (
+	// BeginAsConfigured goes by store.start, where the store has no history yet.
+	BeginAsConfigured Begin = iota
+	// BeginFromSnapshot takes a snapshot in any case, in the place of what the store has.
+	BeginFromSnapshot
+
+	// beginHere goes on from what the store has, or from the first commit.
+	beginHere
+	// beginIfWorth takes a snapshot if there is much to catch up with.
+	beginIfWorth
+)
+
+// beginning is what to do before the order goes on, by what was asked for and what the store holds.
+func (n *node) beginning(asked Begin, found *store.Recovery) Begin {
+	config := n.home.Config.Store
+	others := n.committee.Size()
+	if n.self != ordering.Observer {
+		others--
+	}
+	switch {
+	case others == 0:
+		return beginHere
+	case asked == BeginFromSnapshot:
+		return BeginFromSnapshot
+	case found.Head != nil || !config.givesUpHistory():
+		return beginHere
+	case config.Start == startSnapshot:
+		return BeginFromSnapshot
+	}
+	return beginIfWorth
+}
+
+const (
+	// askAgain is between questions which commits the others have.
+	askAgain = 250 * time.Millisecond
+	// joinPatience is how long a node that may begin with the first commit waits for others to answer.
+	joinPatience = 15 * time.Second
+	// worthSnapshot is how many commits there must be for a snapshot to save anything: of fewer it would hold all.
+	worthSnapshot = dag.ValidityWindow
+
+	// gapPatience is how long a node that is behind makes no commit before it asks whether anybody has the next.
+	gapPatience = 10 * time.Second
+	// gapEvery is between looks for it, and gapAgain how often a gap that stays is told again.
+	gapEvery = time.Second
+	gapAgain = 30 * time.Second
+)
+
+// beginAgain ends a node whose store is to be replaced by a snapshot.
+type beginAgain struct{ snapshot *store.Staging }
+
+// Error says what is going on, in case somebody sees it.
+func (*beginAgain) Error() string { return "a snapshot has been taken: beginning again from it" }
+
+// beginHistory decides where the history begins and takes a snapshot if that is where. It returns nil when
+// the order is to go on from the store. The loop's goroutine calls it before the loop runs.
+func (n *node) beginHistory(ctx context.Context) error {
+	if n.begin == beginHere {
+		return nil
+	}
+	watching, stop := context.WithCancel(ctx)
+	peers := make(chan []ordering.Event, 1)
+	go func() { peers <- n.watchPeers(watching) }()
+	snapshot := n.begin == BeginFromSnapshot
+	n.taking.look()
+	if !snapshot {
+		snapshot = n.worthSnapshot(ctx)
+	}
+	var err error
+	if snapshot && ctx.Err() == nil {
+		err = n.takeSnapshot(ctx, 0)
+	} else {
+		n.taking.stop()
+	}
+	stop()
+	for _, ev := range <-peers {
+		n.loop.engine.Step(ev)
+	}
+	return err
+}
+
+// watchPeers takes the network's events while the engine is not there for them, and gives what it must know of them
+// afterwards: who is connected. Everything else is said again, or fetched.
+func (n *node) watchPeers(ctx context.Context) []ordering.Event {
+	var connected []ordering.Event
+	for {
+		select {
+		case ev := <-n.network.Events():
+			switch ev := ev.(type) {
+			case ordering.PeerConnected:
+				connected = append(connected, ev)
+			case ordering.PeerDisconnected:
+				connected = slices.DeleteFunc(connected, func(o ordering.Event) bool { return o == ordering.PeerConnected(ev) })
+			}
+		case <-ctx.Done():
+			return connected
+		}
+	}
+}
+
+// worthSnapshot asks the others how far they are until f+1 validators have answered, or nobody has for a while. Nobody's word
+// is believed: a snapshot is proven, and who begins with the first commit notices when nobody has it.
+func (n *node) worthSnapshot(ctx context.Context) bool {
+	for began := time.Now(); ; {
+		answers := reaches(ctx, n.network)
+		if len(answers) > 0 && (members(answers) >= n.answersWanted() || time.Since(began) > joinPatience) {
+			newest, whole := summary(answers)
+			n.log.Info("others_asked", "answers", len(answers), "newest_commit", newest, "from_the_first", whole)
+			return newest > worthSnapshot || newest > 0 && !whole
+		}
+		if time.Since(began) > joinPatience {
+			n.log.Warn("no_answers", "next", "nothing: the node begins with the first commit, and takes a snapshot later if nobody has that")
+			return false
+		}
+		if !pause(ctx, askAgain) {
+			return false
+		}
+	}
+}
+
+// answersWanted is how many validators hold one that is honest, of those that there are beside this node.
+func (n *node) answersWanted() int {
+	others := n.committee.Size()
+	if n.self != ordering.Observer {
+		others--
+	}
+	return min(n.committee.Validity(), others)
+}
+
+func members(answers []reach) (count int) {
+	for _, a := range answers {
+		if a.member {
+			count++
+		}
+	}
+	return count
+}
+
+// summary is the newest commit that somebody has, and whether somebody has all from the first.
+func summary(answers []reach) (newest dag.CommitIndex, whole bool) {
+	for _, a := range answers {
+		newest = max(newest, a.Newest)
+		whole = whole || a.Earliest <= 1
+	}
+	return newest, whole
+}
+
+// takeSnapshot takes one and gives a *beginAgain.
+func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex) error {
+	t := &taker{
+		mesh: n.network, store: n.store, log: n.log, told: n.taking,
+		order: ordering.Config{
+			Committee: n.committee, Registry: n.registry, Created: n.home.Genesis.Created, Sealing: networkSealing,
+		},
+	}
+	n.taking.look()
+	staging, err := t.take(ctx, beyond)
+	n.taking.end(err)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return &beginAgain{staging}
+}
+
+// watchGap looks whether the node is behind and stands still because nobody has what it lacks. Where the history may
+// have a gap it takes a snapshot, else it says what to do.
+func (n *node) watchGap(ctx context.Context, patience time.Duration) error {
+	moved, at := time.Now(), dag.CommitIndex(0)
+	said := time.Time{}
+	for pause(ctx, gapEvery) {
+		e := n.loop.status.Load()
+		if e.Commit.Index != at || e.BehindCommits < catchingUp {
+			moved, at = time.Now(), e.Commit.Index
+			n.gap.Store(nil)
+			continue
+		}
+		if time.Since(moved) < patience {
+			continue
+		}
+		moved = time.Now() // ask again after as long
+		earliest, gone := n.nobodyHas(ctx, at+1)
+		if !gone {
+			continue
+		}
+		if n.home.Config.Store.givesUpHistory() {
+			n.log.Warn("history_gone", "commit", at, "others_begin_at", earliest, "next", "nothing: this node takes a snapshot and goes on from there")
+			return n.takeSnapshot(ctx, at)
+		}
+		text := fmt.Sprintf("no connected node has commit %d: the earliest that one has is %d", at+1, earliest)
+		n.gap.Store(&text)
+		if time.Since(said) >= gapAgain {
+			said = time.Now()
+			n.log.Error("history_gone", "commit", at, "others_begin_at", earliest, "next", n.afterGap())
+		}
+	}
+	return nil
+}
+
+// afterGap is what an operator can do whose node keeps everything and lacks what nobody has.
+func (n *node) afterGap() string {
+	return fmt.Sprintf("add a node that has it to p2p.peers, or make the home again with dunlin backup restore, or give up what is gone: dunlin run --home %s --from-snapshot", n.home.Dir)
+}
+
+// nobodyHas reports whether f+1 validators answer and nobody has commit i, and the earliest that one has.
+func (n *node) nobodyHas(ctx context.Context, i dag.CommitIndex) (earliest dag.CommitIndex, gone bool) {
+	answers := slices.DeleteFunc(reaches(ctx, n.network), func(r reach) bool { return r.Newest < i })
+	if members(answers) < n.answersWanted() {
+		return 0, false
+	}
+	earliest = slices.MinFunc(answers, func(a, b reach) int { return cmp.Compare(a.Earliest, b.Earliest) }).Earliest
+	return earliest, earliest > i
+}
+
+// tellBeginning puts into the status what the node does before the order goes on.
+func (n *node) tellBeginning(s *rollupapi.NodeStatus) {
+	if reason, to, eta, ok := n.taking.standing(); ok {
+		s.Proposing, s.Reason, s.ETA = false, reason, eta.Milliseconds()
+		s.Behind = max(s.Behind, max(to, s.Commit)-s.Commit)
+	}
+	if text := n.gap.Load(); text != nil {
+		s.Proposing, s.Reason = false, *text+"; "+n.afterGap()
+	}
+}

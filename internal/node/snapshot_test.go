@@ -1,0 +1,219 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/snapshot"
+	"github.com/dunlin-network/dunlin/ordering/snapshot/snapshottest"
+	"github.com/dunlin-network/dunlin/p2p"
+	"github.com/dunlin-network/dunlin/store"
+)
+
+// fakeMesh is peers that answer from sources, truly or not.
+type fakeMesh struct {
+	mu      sync.Mutex
+	sources []p2p.SnapshotSource
+	blamed  []ordering.Peer
+	asked   map[ordering.Peer]int
+}
+
+func (m *fakeMesh) Peers() []p2p.PeerInfo {
+	var out []p2p.PeerInfo
+	for i := range m.sources {
+		out = append(out, p2p.PeerInfo{Peer: ordering.Peer(i), Member: true, Connected: true})
+	}
+	return out
+}
+
+func (m *fakeMesh) Ask(_ context.Context, to ordering.Peer, q snapshot.Query, take func([]byte) error) error {
+	m.mu.Lock()
+	m.asked[to]++
+	m.mu.Unlock()
+	size := 0
+	full := errors.New("full")
+	err := m.sources[to].Snapshot(q, func(record []byte) error {
+		if err := take(record); err != nil {
+			if wrong(err) {
+				m.Blame(to, err)
+			}
+			return err
+		}
+		if size += len(record); q.Full(size) {
+			return full
+		}
+		return nil
+	})
+	if errors.Is(err, full) {
+		return nil
+	}
+	return err
+}
+
+func (m *fakeMesh) Blame(p ordering.Peer, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.blamed = append(m.blamed, p)
+}
+
+// takeFrom takes a snapshot from sources into a new store, and opens that.
+func takeFrom(t *testing.T, chain *snapshottest.Chain, sources ...p2p.SnapshotSource) (*store.Store, *store.Recovery, *fakeMesh) {
+	t.Helper()
+	o := store.Options{Dir: t.TempDir() + "/data", Committee: chain.Config.Committee, Self: ordering.Observer, MinFree: 1}
+	if err := store.Create(o); err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := store.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &fakeMesh{sources: sources, asked: make(map[ordering.Peer]int)}
+	taker := &taker{mesh: m, store: s, order: chain.Config, log: slog.New(slog.DiscardHandler), told: &taking{log: slog.New(slog.DiscardHandler)}}
+	staging, err := taker.take(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), staging.Install()); err != nil {
+		t.Fatal(err)
+	}
+	s, found, err := store.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, found, m
+}
+
+// TestTakeSnapshotAmongLiars: whatever one peer says, the snapshot comes from the others, whole and right, and
+// who lied is blamed, and nobody else.
+func TestTakeSnapshotAmongLiars(t *testing.T) {
+	chain := snapshottest.New(t, 100)
+	const honest, ahead = 80, 85 // the liar claims the newer head, and so is asked first
+	lie := func(kind snapshot.Kind, change func([]byte) []byte) p2p.SnapshotSource {
+		return &snapshottest.Source{Chain: chain, Head: ahead, Change: func(q snapshot.Query, place int, record []byte) []byte {
+			if q.Kind == kind && place == 0 {
+				return change(bytes.Clone(record))
+			}
+			return record
+		}}
+	}
+	flip := func(at int) func([]byte) []byte {
+		return func(b []byte) []byte { b[(at+len(b))%len(b)] ^= 1; return b }
+	}
+	for name, test := range map[string]struct {
+		liar   p2p.SnapshotSource
+		blamed bool
+		head   dag.CommitIndex
+	}{
+		"honest":                             {&snapshottest.Source{Chain: chain, Head: ahead}, false, ahead},
+		"a head that nobody vouches for":     {lie(snapshot.AskProof, flip(40)), true, honest},
+		"a head that carries something else": {lie(snapshot.AskProof, flip(-1)), true, honest},
+		"ids that were never accepted":       {lie(snapshot.AskWindow, flip(-1)), true, honest},
+		"a state that is not the head's":     {lie(snapshot.AskStates, flip(-1)), true, ahead},
+		"nothing":                            {silent{}, false, honest},
+		"no window":                          {only{lie(snapshot.AskReach, flip(0)), snapshot.AskProof}, false, honest},
+		"an endless row of nonsense":         {endless{}, true, honest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			truth := &snapshottest.Source{Chain: chain, Head: honest}
+			s, found, m := takeFrom(t, chain, test.liar, truth, truth)
+			if found.Head == nil || s.Head() != chain.Commits[test.head-1].Ref() {
+				t.Fatalf("head %v, want commit %d", s.Head(), test.head)
+			}
+			if slices.Contains(m.blamed, 0) != test.blamed || slices.ContainsFunc(m.blamed, func(p ordering.Peer) bool { return p != 0 }) {
+				t.Errorf("blamed: %v", m.blamed)
+			}
+			r := ordering.Restored{Head: found.Head}
+			if err := s.Window(func(c *ordering.Commit) error { r.Window = append(r.Window, c); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if r.States, err = s.States(found.Head); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ordering.NewEngine(chain.Config, r); err != nil {
+				t.Errorf("the order does not go on from it: %v", err)
+			}
+		})
+	}
+}
+
+// silent has nothing.
+type silent struct{}
+
+func (silent) Snapshot(snapshot.Query, func([]byte) error) error { return nil }
+
+// only answers queries of one kind.
+type only struct {
+	p2p.SnapshotSource
+	kind snapshot.Kind
+}
+
+func (o only) Snapshot(q snapshot.Query, give func([]byte) error) error {
+	if q.Kind != o.kind {
+		return nil
+	}
+	return o.SnapshotSource.Snapshot(q, give)
+}
+
+// endless says things for ever.
+type endless struct{}
+
+func (endless) Snapshot(_ snapshot.Query, give func([]byte) error) error {
+	for {
+		if err := give([]byte{99}); err != nil {
+			return err
+		}
+	}
+}
+
+// TestReaches: everybody's word about which commits there are, and no nonsense.
+func TestReaches(t *testing.T) {
+	chain := snapshottest.New(t, 20)
+	m := &fakeMesh{asked: make(map[ordering.Peer]int), sources: []p2p.SnapshotSource{
+		&snapshottest.Source{Chain: chain, Head: 15, Earliest: 3}, silent{}, endless{}, &snapshottest.Source{Chain: chain, Head: 12, Earliest: 1},
+	}}
+	got := reaches(t.Context(), m)
+	if len(got) != 2 || got[0].Newest != 15 || got[0].Earliest != 3 || got[1].Newest != 12 || members(got) != 2 {
+		t.Errorf("answers %+v", got)
+	}
+	if newest, whole := summary(got); newest != 15 || !whole {
+		t.Errorf("newest %d, whole %v", newest, whole)
+	}
+}
+
+// TestWhereHistoryBegins is which nodes begin with a snapshot.
+func TestWhereHistoryBegins(t *testing.T) {
+	chain := snapshottest.New(t, 2)
+	head := &store.Recovery{Head: chain.Commits[0]}
+	for name, test := range map[string]struct {
+		config StoreConfig
+		asked  Begin
+		found  *store.Recovery
+		want   Begin
+	}{
+		"an archive":                       {StoreConfig{archive, startAuto}, BeginAsConfigured, &store.Recovery{}, beginHere},
+		"an archive that may begin later":  {StoreConfig{archive, startSnapshot}, BeginAsConfigured, &store.Recovery{}, BeginFromSnapshot},
+		"a new node that keeps some":       {StoreConfig{"9000 commits", startAuto}, BeginAsConfigured, &store.Recovery{}, beginIfWorth},
+		"one that is to have all":          {StoreConfig{"9000 commits", startGenesis}, BeginAsConfigured, &store.Recovery{}, beginHere},
+		"one with a history":               {StoreConfig{"9000 commits", startSnapshot}, BeginAsConfigured, head, beginHere},
+		"one with a history that is to go": {StoreConfig{archive, startGenesis}, BeginFromSnapshot, head, BeginFromSnapshot},
+	} {
+		n := &node{home: &Home{Config: Config{Store: test.config}}, committee: chain.Config.Committee, self: ordering.Observer}
+		if got := n.beginning(test.asked, test.found); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+	for start, ok := range map[string]bool{startAuto: true, startGenesis: true, startSnapshot: true, "": false, "now": false} {
+		if err := (StoreConfig{Start: start}).checkStart(); (err == nil) != ok {
+			t.Errorf("store.start %q: %v", start, err)
+		}
+	}
+}
