@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -106,7 +107,10 @@ func (n *node) beginHistory(ctx context.Context) error {
 	}
 	var err error
 	if snapshot && ctx.Err() == nil {
-		err = n.takeSnapshot(ctx, 0)
+		if err = n.takeSnapshot(ctx, 0, n.begin); errors.Is(err, errNoProof) {
+			n.log.Warn("no_snapshot", "err", err, "next", "nothing: the node begins with the first commit, and takes a snapshot later if nobody has that")
+			err = nil
+		}
 	} else {
 		n.taking.stop()
 	}
@@ -142,7 +146,7 @@ func (n *node) worthSnapshot(ctx context.Context) bool {
 	for began := time.Now(); ; {
 		answers := reaches(ctx, n.network)
 		if len(answers) > 0 && (members(answers) >= n.answersWanted() || time.Since(began) > joinPatience) {
-			newest, whole := summary(answers)
+			newest, whole := summary(answers, n.answersWanted())
 			n.log.Info("others_asked", "answers", len(answers), "newest_commit", newest, "from_the_first", whole)
 			return newest > worthSnapshot || newest > 0 && !whole
 		}
@@ -174,22 +178,34 @@ func members(answers []reach) (count int) {
 	return count
 }
 
-// summary is the newest commit that somebody has, and whether somebody has all from the first.
-func summary(answers []reach) (newest dag.CommitIndex, whole bool) {
+// summary is the newest commit that as many validators say they have as hold one that is honest, or of fewer answers
+// the highest word, and whether somebody has all from the first.
+func summary(answers []reach, honest int) (newest dag.CommitIndex, whole bool) {
+	var words, voices []dag.CommitIndex
 	for _, a := range answers {
-		newest = max(newest, a.Newest)
+		words = append(words, a.Newest)
+		if a.member {
+			voices = append(voices, a.Newest)
+		}
 		whole = whole || a.Earliest <= 1
 	}
-	return newest, whole
+	if slices.Sort(voices); len(voices) >= honest {
+		return voices[len(voices)-honest], whole
+	}
+	return slices.Max(words), whole
 }
 
-// takeSnapshot takes one and gives a *beginAgain.
-func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex) error {
+// takeSnapshot takes one and gives a *beginAgain. Where the node may do without, and nobody proves anything for a
+// while, the error wraps errNoProof.
+func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex, begin Begin) error {
 	t := &taker{
 		mesh: n.network, store: n.store, log: n.log, told: n.taking,
 		order: ordering.Config{
 			Committee: n.committee, Registry: n.registry, Created: n.home.Genesis.Created, Sealing: networkSealing,
 		},
+	}
+	if begin == beginIfWorth {
+		t.patience = joinPatience
 	}
 	n.taking.look()
 	staging, err := t.take(ctx, beyond)
@@ -206,26 +222,26 @@ func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex) error {
 // watchGap looks whether the node is behind and stands still because nobody has what it lacks. Where the history may
 // have a gap it takes a snapshot, else it says what to do.
 func (n *node) watchGap(ctx context.Context, patience time.Duration) error {
-	moved, at := time.Now(), dag.CommitIndex(0)
+	moved, at, looks := time.Now(), dag.CommitIndex(0), 0
 	said := time.Time{}
 	for pause(ctx, gapEvery) {
 		e := n.loop.status.Load()
 		if e.Commit.Index != at || e.BehindCommits < catchingUp {
-			moved, at = time.Now(), e.Commit.Index
+			moved, at, looks = time.Now(), e.Commit.Index, 0
 			n.gap.Store(nil)
 			continue
 		}
 		if time.Since(moved) < patience {
 			continue
 		}
-		moved = time.Now() // ask again after as long
-		earliest, gone := n.nobodyHas(ctx, at+1)
+		moved, looks = time.Now(), looks+1 // ask again after as long
+		earliest, gone := n.nobodyHas(ctx, at+1, looks)
 		if !gone {
 			continue
 		}
 		if n.home.Config.Store.givesUpHistory() {
 			n.log.Warn("history_gone", "commit", at, "others_begin_at", earliest, "next", "nothing: this node takes a snapshot and goes on from there")
-			return n.takeSnapshot(ctx, at)
+			return n.takeSnapshot(ctx, at, BeginFromSnapshot)
 		}
 		text := fmt.Sprintf("no connected node has commit %d: the earliest that one has is %d", at+1, earliest)
 		n.gap.Store(&text)
@@ -242,14 +258,22 @@ func (n *node) afterGap() string {
 	return fmt.Sprintf("add a node that has it to p2p.peers, or make the home again with dunlin backup restore, or give up what is gone: dunlin run --home %s --from-snapshot", n.home.Dir)
 }
 
-// nobodyHas reports whether f+1 validators answer and nobody has commit i, and the earliest that one has.
-func (n *node) nobodyHas(ctx context.Context, i dag.CommitIndex) (earliest dag.CommitIndex, gone bool) {
-	answers := slices.DeleteFunc(reaches(ctx, n.network), func(r reach) bool { return r.Newest < i })
-	if members(answers) < n.answersWanted() {
+// nobodyHas reports whether f+1 validators no longer have commit i, and nobody says that it has; and the earliest that
+// one of them has. Who says so and has given nothing until the node looked some times is not heard any more.
+func (n *node) nobodyHas(ctx context.Context, i dag.CommitIndex, looks int) (earliest dag.CommitIndex, gone bool) {
+	return goneFor(reaches(ctx, n.network), i, n.answersWanted(), looks)
+}
+
+// believedLooks is for how many looks somebody's word that it has a commit counts against f+1 others'.
+const believedLooks = 3
+
+func goneFor(answers []reach, i dag.CommitIndex, honest, looks int) (earliest dag.CommitIndex, gone bool) {
+	without := slices.DeleteFunc(slices.Clone(answers), func(r reach) bool { return r.Newest < i || r.Earliest <= i })
+	with := slices.ContainsFunc(answers, func(r reach) bool { return r.Newest >= i && r.Earliest <= i })
+	if members(without) < honest || with && looks <= believedLooks {
 		return 0, false
 	}
-	earliest = slices.MinFunc(answers, func(a, b reach) int { return cmp.Compare(a.Earliest, b.Earliest) }).Earliest
-	return earliest, earliest > i
+	return slices.MinFunc(without, func(a, b reach) int { return cmp.Compare(a.Earliest, b.Earliest) }).Earliest, true
 }
 
 // tellBeginning puts into the status what the node does before the order goes on.

@@ -54,6 +54,8 @@ type taker struct {
 	order ordering.Config // an observer's
 	log   *slog.Logger
 	told  *taking
+	// patience is after how long without a proof it is given up; 0 for never.
+	patience time.Duration
 
 	liars   map[ordering.Peer]bool
 	useless map[ordering.Peer]bool // gave a head and no window below it
@@ -66,10 +68,12 @@ var errNoProof = errors.New("no connected node proves a newer commit")
 // errOwnStore wraps what this node's own disk says, which no other peer can help.
 var errOwnStore = errors.New("write snapshot")
 
-// take tries until it has a snapshot with a head beyond a commit, or ctx ends, or this node's disk fails.
+// take tries until it has a snapshot with a head beyond a commit, or ctx ends, or this node's disk fails, or its patience
+// ends.
 func (t *taker) take(ctx context.Context, beyond dag.CommitIndex) (*store.Staging, error) {
 	t.liars, t.useless = make(map[ordering.Peer]bool), make(map[ordering.Peer]bool)
-	for said := time.Now(); ; {
+	began, said := time.Now(), time.Now()
+	for {
 		t.slow = make(map[ordering.Peer]bool)
 		staging, err := t.attempt(ctx, beyond)
 		if err == nil || errors.Is(err, errOwnStore) || ctx.Err() != nil {
@@ -77,6 +81,9 @@ func (t *taker) take(ctx context.Context, beyond dag.CommitIndex) (*store.Stagin
 		}
 		wait := attemptPause
 		if errors.Is(err, errNoProof) {
+			if t.patience > 0 && time.Since(began) > t.patience {
+				return nil, err
+			}
 			wait = proofAgain
 		}
 		if wait == attemptPause || time.Since(said) >= proofSaid {

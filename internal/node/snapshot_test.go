@@ -184,8 +184,34 @@ func TestReaches(t *testing.T) {
 	if len(got) != 2 || got[0].Newest != 15 || got[0].Earliest != 3 || got[1].Newest != 12 || members(got) != 2 {
 		t.Errorf("answers %+v", got)
 	}
-	if newest, whole := summary(got); newest != 15 || !whole {
-		t.Errorf("newest %d, whole %v", newest, whole)
+	for honest, want := range map[int]dag.CommitIndex{1: 15, 2: 12, 3: 15} {
+		if newest, whole := summary(got, honest); newest != want || !whole {
+			t.Errorf("of %d: newest %d, whole %v", honest, newest, whole)
+		}
+	}
+}
+
+// TestNobodyHas: f+1 validators must say that a commit is gone, and one that says otherwise is heard for a while.
+func TestNobodyHas(t *testing.T) {
+	has := func(member bool, earliest, newest dag.CommitIndex) reach {
+		return reach{Reach: snapshot.Reach{Earliest: earliest, Newest: newest}, member: member}
+	}
+	for name, test := range map[string]struct {
+		answers []reach
+		looks   int
+		gone    dag.CommitIndex // the earliest that there is; 0 for not gone
+	}{
+		"nobody answers":                     {nil, 9, 0},
+		"two have pruned it":                 {[]reach{has(true, 70, 99), has(true, 60, 99)}, 1, 60},
+		"one has":                            {[]reach{has(true, 70, 99)}, 9, 0},
+		"two that are no validators":         {[]reach{has(false, 70, 99), has(false, 70, 99)}, 9, 0},
+		"two that have not come so far":      {[]reach{has(true, 1, 40), has(true, 70, 99)}, 9, 0},
+		"somebody has it":                    {[]reach{has(true, 70, 99), has(true, 60, 99), has(false, 1, 99)}, 1, 0},
+		"somebody says so and gives nothing": {[]reach{has(true, 70, 99), has(true, 60, 99), has(false, 1, 99)}, 4, 60},
+	} {
+		if earliest, gone := goneFor(test.answers, 50, 2, test.looks); gone != (test.gone > 0) || earliest != test.gone {
+			t.Errorf("%s: gone %v, earliest %d", name, gone, earliest)
+		}
 	}
 }
 
