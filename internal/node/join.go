@@ -199,7 +199,7 @@ func summary(answers []reach, honest int) (newest dag.CommitIndex, whole bool) {
 // while, the error wraps errNoProof.
 func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex, begin Begin) error {
 	t := &taker{
-		mesh: n.network, store: n.store, log: n.log, told: n.taking,
+		mesh: n.network, store: n.store, log: n.log, told: &n.taking,
 		order: ordering.Config{
 			Committee: n.committee, Registry: n.registry, Created: n.home.Genesis.Created, Sealing: networkSealing,
 		},

@@ -104,7 +104,7 @@ type node struct {
 	revealer  *revealer
 	pending   *pending
 	progress  *progress
-	taking    *taking
+	taking    taking
 	network   *p2p.Network
 	admin     net.Listener // nil where it could not be opened
 	files     descriptors
@@ -125,7 +125,7 @@ func open(home *Home, o Options) (*node, error) {
 	if author, ok := home.Author(); ok {
 		n.self = author
 	}
-	n.taking = &taking{log: n.log}
+	n.taking.log = n.log
 	engine, err := n.recover(o)
 	if err != nil {
 		return nil, err
