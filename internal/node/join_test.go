@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,6 +71,9 @@ func TestObserverFromSnapshot(t *testing.T) {
 		}
 	}
 	observer.wantPruned(base)
+	if _, err := observer.client().Range(t.Context(), fmt.Sprintf("commit:%d", base), openNamespace); err != nil {
+		t.Errorf("range of a namespace from the first commit that is kept on: %v", err)
+	}
 	later := observer.submit([]byte("to the observer"))
 	for _, n := range append(slices.Clone(c.nodes[:4]), observer) {
 		n.untilCommitted(later)
