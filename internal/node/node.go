@@ -190,6 +190,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	watch(func() error { return n.guardDisk(inside, diskFloor) })
 	watch(func() error { newRelay(n).run(inside); return nil })
 	watch(func() error { n.watchProgress(inside); return nil })
+	watch(func() error { return n.watchGap(inside, gapPatience) })
 	watch(func() error { return n.serveAdmin(inside) })
 
 	err := n.api().Serve(outside, listener)
