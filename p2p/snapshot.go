@@ -159,13 +159,11 @@ func (n *Network) handleSnapshot(s network.Stream) {
 	}
 	defer r.done()
 	defer context.AfterFunc(r.ctx, func() { _ = s.Reset() })()
-	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
-		return
-	}
 	v := &serving{n: n, r: r, s: s, out: bufio.NewWriterSize(s, readBuffer)}
 	release, ok := n.admitFetch(r)
 	if !ok {
 		n.count.snapshotQueriesRefused.Add(1)
+		n.tire(r)
 		v.sent.status = fetchBusy
 		if v.finish() == nil {
 			_ = s.Close()
@@ -173,6 +171,9 @@ func (n *Network) handleSnapshot(s network.Stream) {
 		return
 	}
 	defer release()
+	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
+		return
+	}
 	switch err := v.answer(); {
 	case isFault(err):
 		n.fault(r, err)
@@ -208,9 +209,11 @@ func (v *serving) answer() error {
 	}
 	v.r.requests.charge(1)
 	defer func() {
-		v.r.served.charge(v.bytes + int(v.sent.blocks)*recordCost)
+		cost := v.bytes + int(v.sent.blocks)*recordCost
+		v.r.served.charge(cost)
 		if !v.r.member {
-			v.n.outside.charge(v.bytes + int(v.sent.blocks)*recordCost)
+			v.n.outside.charge(cost)
+			v.n.spend(v.r, workKiB*cost/1024)
 		}
 	}()
 	var sending error
