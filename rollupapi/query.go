@@ -137,13 +137,7 @@ func (g *reads) GetNetwork(context.Context, *pb.GetNetworkRequest) (*pb.GetNetwo
 
 // GetCommit is the header of one commit.
 func (g *reads) GetCommit(_ context.Context, r *pb.GetCommitRequest) (*pb.GetCommitResponse, error) {
-	var commit *ordering.Commit
-	var err error
-	if r.GetIndex() == 0 {
-		commit, err = g.server.newestCommit()
-	} else {
-		commit, err = g.server.commit(dag.CommitIndex(r.GetIndex()))
-	}
+	commit, err := g.server.commitOrNewest(dag.CommitIndex(r.GetIndex()))
 	if err != nil {
 		return nil, g.server.fail(err)
 	}

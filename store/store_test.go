@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/crypto/seal"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 )
@@ -357,6 +359,23 @@ func readAll(t *testing.T, s *Store, i, head dag.CommitIndex) {
 	}
 	if got, err := s.CommitsOfNamespace(1001, i-1, 1<<20); err != nil || len(got) < int(head-i+1) || got[0] != i {
 		t.Errorf("commits of the namespace after %d: %d, %v", i-1, len(got), err)
+	}
+}
+
+// TestNamespacesOfCommits: bundles and sealed items count for every namespace that they name.
+func TestNamespacesOfCommits(t *testing.T) {
+	w := newNetwork(t)
+	sealed, err := (&dag.Sealed{ValidUntil: 10, Namespaces: []dag.Namespace{7, 5}, Ciphertext: make([]byte, seal.SealedSize(1))}).Encode(w.hasher)
+	check(t, err)
+	bundle, err := (&dag.Bundle{Mode: dag.ModeInclusion, ValidUntil: 10, Legs: []dag.Leg{{Namespace: 9, Payload: []byte("a")}, {Namespace: 6, Payload: []byte("b")}}}).Encode(w.hasher)
+	check(t, err)
+	b := dag.Block{Epoch: 1, Round: 1, Parents: []dag.Ref{w.newest[0], w.newest[1], w.newest[2], w.newest[3]}, Items: []dag.Item{sealed, bundle}}
+	v, err := dag.Seal(w.committee, b, w.keys[0])
+	check(t, err)
+	e, err := newCommitEntry(w.commit([]*dag.Verified{v}))
+	check(t, err)
+	if want := []dag.Namespace{5, 6, 7, 9}; !slices.Equal(e.namespaces, want) {
+		t.Errorf("namespaces %v, want %v", e.namespaces, want)
 	}
 }
 

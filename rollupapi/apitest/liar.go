@@ -35,6 +35,15 @@ func (l *liar) GetEncryptionKey(ctx context.Context, r *pb.GetEncryptionKeyReque
 // ServeLying is Serve, but every encryption key is changed by lie before it is answered.
 func (c *Chain) ServeLying(t testing.TB, lie func(*pb.EncryptionKey)) string {
 	t.Helper()
+	return c.serveBut(t, dunlinv1connect.IngressGetEncryptionKeyProcedure, func(web *http.Client, honest string) http.Handler {
+		_, lying := dunlinv1connect.NewIngressHandler(&liar{truth: dunlinv1connect.NewIngressClient(web, honest), lie: lie})
+		return lying
+	})
+}
+
+// serveBut is Serve, but one procedure is answered by a handler that may ask the honest server.
+func (c *Chain) serveBut(t testing.TB, procedure string, lying func(web *http.Client, honest string) http.Handler) string {
+	t.Helper()
 	honest, _ := c.Serve(t)
 	target, err := url.Parse(honest)
 	if err != nil {
@@ -43,12 +52,12 @@ func (c *Chain) ServeLying(t testing.TB, lie func(*pb.EncryptionKey)) string {
 	transport := &http.Transport{}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.Transport = transport
-	_, lying := dunlinv1connect.NewIngressHandler(&liar{truth: dunlinv1connect.NewIngressClient(&http.Client{Transport: transport}, honest), lie: lie})
 	mux := http.NewServeMux()
 	mux.Handle("/", proxy)
-	mux.Handle(dunlinv1connect.IngressGetEncryptionKeyProcedure, lying)
+	mux.Handle(procedure, lying(&http.Client{Transport: transport}, honest))
 	server := httptest.NewServer(mux)
 	t.Cleanup(func() {
+		server.CloseClientConnections()
 		server.Close()
 		transport.CloseIdleConnections()
 	})

@@ -3,9 +3,6 @@ package apitest
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -42,23 +39,8 @@ func (l *streamLiar) Stream(ctx context.Context, r *pb.StreamRequest, out *conne
 // one goroutine for each stream.
 func (c *Chain) ServeLyingStream(t testing.TB, lie func(*pb.StreamResponse) []*pb.StreamResponse) string {
 	t.Helper()
-	honest, _ := c.Serve(t)
-	target, err := url.Parse(honest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.Transport = transport
-	_, lying := dunlinv1connect.NewReadHandler(&streamLiar{truth: dunlinv1connect.NewReadClient(&http.Client{Transport: transport}, honest), lie: lie})
-	mux := http.NewServeMux()
-	mux.Handle("/", proxy)
-	mux.Handle(dunlinv1connect.ReadStreamProcedure, lying)
-	server := httptest.NewServer(mux)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-		transport.CloseIdleConnections()
+	return c.serveBut(t, dunlinv1connect.ReadStreamProcedure, func(web *http.Client, honest string) http.Handler {
+		_, lying := dunlinv1connect.NewReadHandler(&streamLiar{truth: dunlinv1connect.NewReadClient(web, honest), lie: lie})
+		return lying
 	})
-	return server.URL
 }
