@@ -77,23 +77,37 @@ func (r *reader) next() (*ordering.Commit, []placed, error) {
 		return nil, nil, err
 	}
 	head := r.head(heads)
-	index, err := r.nextIndex(head)
+	commit, err := r.nextCommit(head)
 	if err != nil {
 		return nil, nil, err
 	}
-	if index == 0 {
+	if commit == nil {
 		return nil, nil, r.skip(head)
-	}
-	commit, ok, err := r.history.Commit(index)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read commit %d: %w", index, err)
-	}
-	if !ok { // pruned since
-		return nil, nil, reachableOr(r.history.Heads(), r.at, index)
 	}
 	items, err := r.items(commit)
 	r.trace(commit, items)
 	return commit, items, err
+}
+
+// nextCommit is the commit to read next, at most head; nil for none. Near the head it is one that all readers share.
+func (r *reader) nextCommit(head dag.CommitIndex) (*ordering.Commit, error) {
+	if r.at.index == endOfCommit && r.at.commit < head {
+		if commit, ok, err := r.server.recent.next(r.scope, r.at.commit, head); ok || err != nil {
+			return commit, err
+		}
+	}
+	index, err := r.nextIndex(head)
+	if err != nil || index == 0 {
+		return nil, err
+	}
+	commit, ok, err := r.history.Commit(index)
+	if err != nil {
+		return nil, fmt.Errorf("read commit %d: %w", index, err)
+	}
+	if !ok { // pruned since
+		return nil, reachableOr(r.history.Heads(), r.at, index)
+	}
+	return commit, nil
 }
 
 // skip goes behind a commit up to which there is nothing for the scope.

@@ -56,6 +56,10 @@ type Server struct {
 	hashes    *hashes
 	openings  *openings
 	once      *once
+	recent    *recent
+	encoded   *encoded
+	committed *bells // of readers of what is committed
+	revealed  *bells // of readers of what is revealed
 	chains    *chainBook
 	proofs    *proofBook
 	log       *slog.Logger
@@ -86,6 +90,7 @@ func New(c Config) *Server {
 	}
 	s := &Server{
 		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(), openings: newOpenings(), once: newOnce(),
+		recent: &recent{history: c.History}, encoded: newEncoded(), committed: newBells(), revealed: newBells(),
 		chains: &chainBook{network: c.Committee.Network(), history: c.History}, proofs: newProofBook(),
 		log: c.Logger, streams: make(chan struct{}, c.Streams), patience: writeTimeout, gate: c.Gate, errors: newErrorWriter(), streaming: map[string]int{},
 	}
@@ -101,9 +106,10 @@ func New(c Config) *Server {
 // goroutines have ended. The error is nil if ctx ended it.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	web := s.webServer()
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	var parts sync.WaitGroup
 	parts.Go(func() { failed <- s.follow(s.life) })
+	parts.Go(func() { failed <- s.followReveals(s.life) })
 	l = gate.Listener(netutil.LimitListener(l, s.backend.Connections), maxClientConnections)
 	if web.TLSConfig != nil {
 		parts.Go(func() { failed <- web.ServeTLS(l, "", "") })
@@ -219,6 +225,24 @@ func (s *Server) follow(ctx context.Context) error {
 			if ok { // else pruned already: who waits for something in it asks the history in the end
 				s.tracker.commit(commit, time.Now())
 			}
+			s.committed.ring(s.recent.namespacesOf(at + 1))
+		}
+	}
+}
+
+// followReveals wakes the readers of what is revealed until ctx ends.
+func (s *Server) followReveals(ctx context.Context) error {
+	at := s.backend.History.Heads().Revealed
+	for {
+		head, err := s.backend.Reveals.WaitRevealed(ctx, at)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("wait for a reveal: %w", err)
+		}
+		for ; at < head; at++ {
+			s.revealed.ring(s.recent.namespacesOf(at + 1))
 		}
 	}
 }

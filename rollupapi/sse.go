@@ -133,6 +133,7 @@ type eventSink struct {
 	options streamOptions
 	out     eventWriter
 	last    string // the newest event's cursor
+	held    int    // bytes that were put and not sent
 }
 
 // eventWriter takes events in JSON, and sends what it has. Cursors are empty where an event has none.
@@ -142,17 +143,29 @@ type eventWriter interface {
 }
 
 func (e *eventSink) items(c *ordering.Commit, items []placed) error {
-	for _, p := range items {
-		cursor := encodeCursor(e.server.network, e.options.scope, p.behind(c.Index))
-		var body any
-		if e.options.content == pb.Content_CONTENT_IDS {
-			body = idJSON{uint64(c.Index), p.index, p.item.ID.String(), uint64(p.item.Namespace), kindName(pb.Kind(p.item.Kind)), verdictName(p.verdict())}
-		} else {
-			body = newItemJSON(e.server.item(c, p, e.options.scope))
-		}
-		e.event("item", cursor, body)
+	for i := range items {
+		p := &items[i]
+		at := p.behind(c.Index)
+		e.put("item", encodeCursor(e.server.network, e.options.scope, at), e.shared(at, func() []byte {
+			if e.options.content == pb.Content_CONTENT_IDS {
+				return encodeJSON(idJSON{uint64(c.Index), p.index, p.item.ID.String(), uint64(p.item.Namespace), kindName(pb.Kind(p.item.Kind)), verdictName(p.verdict())})
+			}
+			return encodeJSON(newItemJSON(e.server.item(c, *p, e.options.scope)))
+		}))
+	}
+	if e.held < maxBatchBytes { // it goes out with the commit
+		return nil
 	}
 	return e.flush()
+}
+
+// shared is an event in JSON, which is made once for all readers of the same stream.
+func (e *eventSink) shared(at position, encode func() []byte) []byte {
+	key := encodedKey{at: at, options: uint8(e.options.content)<<4 | uint8(e.options.state)}
+	if len(e.options.scope) == 1 {
+		key.one, key.namespace = true, e.options.scope[0]
+	}
+	return e.server.encoded.get(key, encode)
 }
 
 // idJSON is an item without its content.
@@ -166,10 +179,15 @@ type idJSON struct {
 }
 
 func (e *eventSink) commit(c *ordering.Commit, at position, shown *pb.Proof) error {
-	e.event("commit", encodeCursor(e.server.network, e.options.scope, at), struct {
+	cursor := encodeCursor(e.server.network, e.options.scope, at)
+	if shown == nil {
+		e.put("commit", cursor, e.shared(at, func() []byte { return encodeJSON(newCommitJSON(commitHeader(c))) }))
+		return e.flush()
+	}
+	e.event("commit", cursor, struct {
 		commitJSON
 		Proof *proof.Document `json:"proof,omitempty"`
-	}{newCommitJSON(commitHeader(c)), e.server.documentOr(shown)})
+	}{newCommitJSON(commitHeader(c)), e.server.document(shown)})
 	return e.flush()
 }
 
@@ -189,18 +207,29 @@ func (e *eventSink) problem(r *Refusal) {
 	_ = e.flush() // the stream ends here in any case
 }
 
-func (e *eventSink) event(name, id string, body any) {
+func (e *eventSink) event(name, id string, body any) { e.put(name, id, encodeJSON(body)) }
+
+func (e *eventSink) put(name, id string, raw []byte) {
+	if id != "" {
+		e.last = id
+	}
+	e.held += len(raw)
+	e.out.put(name, id, raw)
+}
+
+func (e *eventSink) flush() error {
+	e.held = 0
+	return pushedBack(e.out.flush(), e.last)
+}
+
+// encodeJSON encodes what can always be.
+func encodeJSON(body any) []byte {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		panic("rollupapi: event does not encode: " + err.Error())
 	}
-	if id != "" {
-		e.last = id
-	}
-	e.out.put(name, id, raw)
+	return raw
 }
-
-func (e *eventSink) flush() error { return pushedBack(e.out.flush(), e.last) }
 
 // eventPage writes server-sent events.
 type eventPage struct {

@@ -121,6 +121,7 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 	}
 	quietSince := time.Now()
 	for {
+		news := s.news(r)
 		sent, err := s.streamToHead(ctx, r, o, out)
 		if sent {
 			quietSince = time.Now()
@@ -128,25 +129,29 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 		if err != nil || ctx.Err() != nil {
 			return s.readerLeft(ctx, err)
 		}
-		if left := o.heartbeat - time.Since(quietSince); left > 0 {
-			wait, cancel := context.WithTimeout(ctx, left)
-			err := s.awaitMore(wait, r)
-			cancel()
-			if err != nil && wait.Err() == nil {
-				return fmt.Errorf("wait for a commit: %w", err)
+		left := o.heartbeat - time.Since(quietSince)
+		if left <= 0 {
+			if err := s.beat(r, o, out); err != nil {
+				return s.readerLeft(ctx, err)
 			}
-			if err == nil {
-				continue
-			}
+			quietSince, left = time.Now(), o.heartbeat
 		}
-		if ctx.Err() != nil {
-			return nil
+		if err := s.awaitMore(ctx, r, news, left); err != nil {
+			return err
 		}
-		if err := s.beat(r, o, out); err != nil {
-			return s.readerLeft(ctx, err)
-		}
-		quietSince = time.Now()
 	}
+}
+
+// news is a channel that is closed when there is something for a reader of one namespace; nil for other readers,
+// whom every commit wakes. It is taken before the reader looks, so that nothing falls between.
+func (s *Server) news(r *reader) <-chan struct{} {
+	switch {
+	case len(r.scope) != 1:
+		return nil
+	case r.reveals != nil:
+		return s.revealed.of(r.scope[0])
+	}
+	return s.committed.of(r.scope[0])
 }
 
 // beat writes a watermark.
@@ -164,18 +169,31 @@ func (s *Server) beat(r *reader, o streamOptions, out sink) error {
 	return nil
 }
 
-// awaitMore waits until a reader that has read to its head may go on.
-func (s *Server) awaitMore(ctx context.Context, r *reader) error {
+// awaitMore waits until a reader that has read to its head may go on, for as long as left at most, or ctx ends.
+func (s *Server) awaitMore(ctx context.Context, r *reader, news <-chan struct{}, left time.Duration) error {
+	wait, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	if news != nil {
+		select {
+		case <-news:
+		case <-wait.Done():
+		}
+		return nil
+	}
+	var err error
 	if r.reveals == nil {
-		_, err := s.backend.Watcher.Wait(ctx, r.at.commit)
-		return err
+		_, err = s.backend.Watcher.Wait(wait, r.at.commit)
+	} else {
+		read := r.at.commit
+		if r.at.index != endOfCommit { // the rest of a commit that is not revealed yet
+			read--
+		}
+		_, err = s.backend.Reveals.WaitRevealed(wait, read)
 	}
-	read := r.at.commit
-	if r.at.index != endOfCommit { // the rest of a commit that is not revealed yet
-		read--
+	if err != nil && wait.Err() == nil {
+		return fmt.Errorf("wait for a commit: %w", err)
 	}
-	_, err := s.backend.Reveals.WaitRevealed(ctx, read)
-	return err
+	return nil
 }
 
 // errReaderGone ends a stream whose reader has left or is too slow. Nobody is left to be told.
