@@ -65,7 +65,9 @@ func (e *Engine) commit(round dag.Round, anchors []*dag.Vertex) *Commit {
 	}
 	e.closeRegistry(c)
 	e.closeSealing(c)
+	e.closeCertificates(c)
 	e.writeStates(c)
+	c.Resume = e.checkpoints.append(c.Resume)
 	c.Resume = e.scores.encode(c.Resume)
 	c.StateDigest = digestOf(c.Resume, e.seen.close(c.Index, c.OrderRoot))
 	c.Digest = c.ComputeDigest()

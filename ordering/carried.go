@@ -22,6 +22,9 @@ const (
 	SealingKey StateKind = iota + 1
 	// Namespaces is the registry, in networks whose genesis lets somebody change it.
 	Namespaces
+	// CertificateKey is package keygen's state for the key that certificates are signed with, in networks
+	// with certification only.
+	CertificateKey
 )
 
 // String is the kind for people.
@@ -31,6 +34,8 @@ func (k StateKind) String() string {
 		return "generation of the sealing key"
 	case Namespaces:
 		return "registry of namespaces"
+	case CertificateKey:
+		return "generation of the certificate key"
 	}
 	return fmt.Sprintf("StateKind(%d)", uint8(k))
 }
@@ -173,12 +178,7 @@ var errStateKind = errors.New("no such state is carried")
 func (e *Engine) decodeState(kind StateKind, encoded []byte) (carrier, error) {
 	switch kind {
 	case SealingKey:
-		state, err := keygen.Decode(e.cfg.Committee, keygen.Sealing, encoded)
-		if err != nil {
-			return nil, err
-		}
-		e.sealing.keygen = state
-		return state, nil
+		return e.sealing.decode(e.cfg.Committee, keygen.Sealing, encoded)
 	case Namespaces:
 		registry, err := e.cfg.Registry.Decode(encoded)
 		if err != nil {
@@ -186,6 +186,8 @@ func (e *Engine) decodeState(kind StateKind, encoded []byte) (carrier, error) {
 		}
 		e.registrar.registry, e.pool.rules = registry, registry
 		return e.registrar, nil
+	case CertificateKey:
+		return e.certificates.decode(e.cfg.Committee, keygen.Certificates, encoded)
 	}
 	return nil, fmt.Errorf("%w: %v", errStateKind, kind)
 }

@@ -28,9 +28,11 @@ type Config struct {
 	Signer    dag.Signer    // signs own blocks; nil for an observer
 	Created   uint64        // the genesis' time, Unix milliseconds: no commit is older
 	Sealing   Sealing
-	KEM       *crypto.KEMKey // this validator's, for the key generation; nil for an observer or without sealing
+	KEM       *crypto.KEMKey // this validator's, for the key generations; nil for an observer or where there are none
 	Timing    Timing
-	Pool      PoolLimits
+
+	Certification Certification
+	Pool          PoolLimits
 }
 
 // Engine orders the blocks of one committee. See the package comment for its contract.
@@ -55,9 +57,11 @@ type Engine struct {
 	restart   restart
 	unordered map[dag.Ref]bool // accepted blocks with a payload that no commit has brought in
 
-	registrar *registrar
-	sealing   *sealing  // nil in a network without
-	carried   []carried // by ascending kind
+	registrar    *registrar
+	sealing      *sealing      // nil in a network without
+	certificates *certificates // nil in a network without
+	checkpoints  checkpoints
+	carried      []carried // by ascending kind
 
 	ready Ready
 	fault error
@@ -76,15 +80,8 @@ func NewEngine(cfg Config, r Restored) (*Engine, error) {
 	}
 	e.proposer = newProposer(cfg)
 	e.sync = newSynchroniser(cfg)
-	var err error
-	if e.sealing, err = newSealing(cfg); err != nil {
+	if err := e.startStates(); err != nil {
 		return nil, fmt.Errorf("begin the order: %w", err)
-	}
-	if e.sealing != nil {
-		e.carried = append(e.carried, newCarried(SealingKey, e.sealing.keygen))
-	}
-	if cfg.Registry.Changeable() {
-		e.carried = append(e.carried, newCarried(Namespaces, e.registrar))
 	}
 	if err := e.restore(r); err != nil {
 		return nil, fmt.Errorf("restore the order: %w", err)
@@ -116,6 +113,8 @@ func (e *Engine) Step(event Event) {
 		e.newestAnswered(ev)
 	case SharesMade:
 		e.sharesMade(ev)
+	case SignaturesMade:
+		e.signaturesMade(ev)
 	case DiskSpace:
 		e.proposer.diskFull = !ev.Enough
 	default:
@@ -176,6 +175,7 @@ func (e *Engine) joined(added dag.Added) {
 			e.unordered[v.Ref()] = true
 		}
 		e.shareSeen(b)
+		e.signaturesSeen(b)
 		e.marks.accepted(e, v)
 	}
 	for _, ev := range added.Evidence {
@@ -186,9 +186,15 @@ func (e *Engine) joined(added dag.Added) {
 	}
 }
 
-// carriesPayload reports whether a block holds anything that somebody waits for.
+// carriesPayload reports whether a block holds anything that somebody waits for. Signatures are not: they
+// count once they are accepted, ordered or not.
 func carriesPayload(b *dag.Verified) bool {
-	return len(b.Block().Items) > 0 || len(b.Block().System) > 0
+	for _, m := range b.Block().System {
+		if m.Kind != KindSignatures || mutant.Planted(mutant.SignaturesWake) {
+			return true
+		}
+	}
+	return len(b.Block().Items) > 0
 }
 
 // validator reports whether the engine makes blocks at all.
@@ -213,8 +219,10 @@ type Status struct {
 	Behind        dag.Round
 	BehindCommits dag.CommitIndex // that f+1 validators have and this node does not
 	Active        []dag.Author    // who has anchor slots
-	Keygen        keygen.Status   // zero in a network without sealing
-	Exposed       int             // authors caught in equivocation
+	Keygen        keygen.Status   // of the sealing key; zero in a network without sealing
+
+	CertificateKeygen keygen.Status // of the certificate key; zero in a network without certification
+	Exposed           int           // authors caught in equivocation
 }
 
 // Status is how the engine stands now.
@@ -233,6 +241,9 @@ func (e *Engine) Status() Status {
 		if !there.Has(a) {
 			s.Absent = append(s.Absent, a)
 		}
+	}
+	if e.certificates != nil {
+		s.CertificateKeygen = e.certificates.keygen.Status()
 	}
 	s.Reason = e.notProposing()
 	s.Proposing = s.Reason == ""

@@ -90,10 +90,14 @@ type Ready struct {
 	Commits   []*Commit
 	Outcomes  []Outcome
 	Evidence  []dag.Evidence
-	Keys      []KeyReady    // sealing keys; those of the commits of the same Ready among them
-	Shares    []ShareSeen   // of accepted blocks; take them after Commits
-	Fault     error         // the rule found more than f faulty validators; the node must stop
-	WakeAt    time.Duration // when the engine wants a Tick at the latest; 0 for no wish
+	Keys      []KeyReady  // sealing keys; those of the commits of the same Ready among them
+	Shares    []ShareSeen // of accepted blocks; take them after Commits
+
+	CertificateKeys []KeyReady       // like Keys
+	Signatures      []SignaturesSeen // of accepted blocks, like Shares
+
+	Fault  error         // the rule found more than f faulty validators; the node must stop
+	WakeAt time.Duration // when the engine wants a Tick at the latest; 0 for no wish
 }
 
 // Send is a message for one peer (or for all connected validators).

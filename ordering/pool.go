@@ -313,7 +313,7 @@ func formReason(err error) DropReason {
 
 // busy reports whether anybody waits for a round.
 func (e *Engine) busy() bool {
-	return e.pool.items > 0 || len(e.unordered) > 0 || e.sealing.saysMore()
+	return e.pool.items > 0 || len(e.unordered) > 0 || e.sealing.saysMore() || e.certificates.saysMore()
 }
 
 // pace is the least time between own blocks now.

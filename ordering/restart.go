@@ -145,11 +145,15 @@ func (e *Engine) restoreCommits(r Restored) error {
 	if err := e.chains.restore(r.Window, r.Head.ChainRoot); err != nil {
 		return err
 	}
-	reputation, err := e.restoreStates(r)
+	rest, err := e.restoreStates(r)
 	if err != nil {
 		return err
 	}
-	e.restoreSealing()
+	e.restoreGenerations()
+	reputation, err := e.checkpoints.decode(rest)
+	if err != nil {
+		return err
+	}
 	if err := e.scores.decode(reputation); err != nil {
 		return err
 	}

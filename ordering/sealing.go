@@ -3,8 +3,6 @@ package ordering
 import (
 	"time"
 
-	"github.com/dunlin-network/dunlin/crypto"
-	"github.com/dunlin-network/dunlin/crypto/dkg"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/dag/mutant"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
@@ -48,19 +46,9 @@ type ShareSeen struct {
 	Payload []byte
 }
 
-// KeyReady is a sealing key that the log has made.
-type KeyReady struct {
-	Key     keygen.Key
-	Origins []keygen.Origin
-	Share   *dkg.Share // this validator's; nil for an observer
-	Lost    error      // why a validator has no share
-}
-
 // sealing is the engine's state of it; nil in a network without.
 type sealing struct {
-	keygen  *keygen.State
-	member  *keygen.Member              // nil for an observer
-	said    map[crypto.Digest]dag.Round // own messages, by the round of the block that carries them
+	*generation
 	queue   []OwnShare
 	bytes   int
 	prompt  bool            // the last shares came in time
@@ -72,27 +60,11 @@ func newSealing(cfg Config) (*sealing, error) {
 	if cfg.Sealing == Unsealed {
 		return nil, nil
 	}
-	state, err := keygen.New(cfg.Committee, keygen.Sealing)
+	g, err := newGeneration(cfg, keygen.Sealing)
 	if err != nil {
 		return nil, err
 	}
-	s := &sealing{keygen: state, said: make(map[crypto.Digest]dag.Round)}
-	if cfg.Self != Observer {
-		s.member = keygen.NewMember(cfg.Self, cfg.KEM)
-	}
-	return s, nil
-}
-
-// applySystem takes the system messages of one ordered block.
-func (e *Engine) applySystem(c *Commit, b *dag.Verified) {
-	if e.sealing == nil {
-		return
-	}
-	for _, m := range b.Block().System {
-		if e.sealing.keygen.Apply(c.Index, b.Author(), m) != nil {
-			continue // its author's fault, and without consequence
-		}
-	}
+	return &sealing{generation: g}, nil
 }
 
 // closeSealing ends a commit for the key generation, and notes what is to be revealed.
@@ -123,29 +95,6 @@ func (e *Engine) holdsSealed(c *Commit) bool {
 	return false
 }
 
-func (s *sealing) ready(key keygen.Key) KeyReady {
-	k := KeyReady{Key: key, Origins: s.keygen.Origins(key.ID)}
-	if s.member == nil {
-		return k
-	}
-	if share, err := s.member.Share(s.keygen, key.ID); err != nil {
-		k.Lost = err
-	} else {
-		k.Share = &share
-	}
-	return k
-}
-
-// restoreSealing hands out the keys that the restored state holds.
-func (e *Engine) restoreSealing() {
-	if e.sealing == nil {
-		return
-	}
-	for _, key := range e.sealing.keygen.Keys() {
-		e.ready.Keys = append(e.ready.Keys, e.sealing.ready(key))
-	}
-}
-
 // sharesMade queues shares for the next own blocks. Only commits of this engine's own order can be
 // shared for: a share opens.
 func (e *Engine) sharesMade(ev SharesMade) {
@@ -167,39 +116,13 @@ func (e *Engine) sharesMade(ev SharesMade) {
 	}
 }
 
-// systemCost is more than what stands around a system message in a block.
-const systemCost = 16
-
-// system is the messages that the next own block carries: those of the key generation first, then
-// as many shares as fit.
-func (e *Engine) system(next dag.Round) []dag.SystemMessage {
-	s := e.sealing
-	if s == nil || s.member == nil {
-		return nil
-	}
-	var out []dag.SystemMessage
-	size := 0
-	fits := func(payload []byte) bool {
-		if len(out) == dag.MaxSystemMessages || size+systemCost+len(payload) > dag.MaxSystemBytes {
-			return false
-		}
-		size += systemCost + len(payload)
-		return true
-	}
-	for _, m := range s.member.Messages(s.keygen) {
-		id := crypto.Hash(crypto.DomainState, []byte{byte(m.Kind)}, m.Payload)
-		if at, said := s.said[id]; (!said || at <= e.graph.Floor()) && fits(m.Payload) {
-			s.said[id] = next
-			out = append(out, m)
-		}
-	}
-	for len(s.queue) > 0 && fits(s.queue[0].Payload) {
-		out = append(out, dag.SystemMessage{Kind: KindShare, Payload: s.queue[0].Payload})
+// say puts as many shares into an own block as fit.
+func (s *sealing) say(out *systemMessages) {
+	for len(s.queue) > 0 && out.add(dag.SystemMessage{Kind: KindShare, Payload: s.queue[0].Payload}) {
 		s.bytes -= len(s.queue[0].Payload)
 		s.queue[0] = OwnShare{}
 		s.queue = s.queue[1:]
 	}
-	return out
 }
 
 // saysMore reports whether shares wait for an own block.

@@ -25,6 +25,12 @@ type sealingCluster struct {
 
 func newSealingCluster(t testing.TB, n int, seed uint64) *sealingCluster {
 	t.Helper()
+	return newKeyedCluster(t, n, seed, func(cfg *Config) { cfg.Sealing = WithSealing })
+}
+
+// newKeyedCluster is a cluster with KEM keys, for whatever adapt asks of its engines.
+func newKeyedCluster(t testing.TB, n int, seed uint64, adapt func(*Config)) *sealingCluster {
+	t.Helper()
 	s := &sealingCluster{cluster: newCluster(t, n, seed), keys: make([][]KeyReady, n)}
 	random := rand.NewChaCha8([32]byte{byte(n)})
 	var validators []dag.Validator
@@ -42,7 +48,7 @@ func newSealingCluster(t testing.TB, n int, seed uint64) *sealingCluster {
 		t.Fatal(err)
 	}
 	s.adapt = func(cfg *Config) {
-		cfg.Sealing = WithSealing
+		adapt(cfg)
 		if cfg.Self != Observer {
 			cfg.KEM = s.kem[cfg.Self]
 		}

@@ -1,5 +1,7 @@
 package mutant
 
+import "slices"
+
 // Mutant is one error with what it does.
 type Mutant struct {
 	Name Name
@@ -7,7 +9,16 @@ type Mutant struct {
 }
 
 // Catalogue is every error, by subject.
-func Catalogue() []Mutant { return append(ordered(), sealed()...) }
+func Catalogue() []Mutant { return slices.Concat(ordered(), sealed(), certified()) }
+
+// certified is the errors in certificates.
+func certified() []Mutant {
+	return []Mutant{
+		{CertificateUnverified, "a certificate is taken for good without having been verified"},
+		{SignaturesWake, "signatures of checkpoints count as something that somebody waits for"},
+		{CheckpointByRound, "commits of even rounds are not checkpoints"},
+	}
+}
 
 // sealed is the errors in sealing.
 func sealed() []Mutant {

@@ -80,3 +80,10 @@ const (
 	InvalidUnverified Name = "invalid-from-unverified-shares"
 	CheatQualified    Name = "proven-cheat-qualifies"
 )
+
+// The errors in certificates.
+const (
+	CertificateUnverified Name = "certificate-unverified"
+	SignaturesWake        Name = "signatures-keep-awake"
+	CheckpointByRound     Name = "checkpoint-by-round"
+)

@@ -14,7 +14,7 @@ import (
 )
 
 // packages are whose tests must notice errors. Their windows are of full size.
-var packages = []string{"ordering", "dag", "ordering/reveal", "ordering/keygen"}
+var packages = []string{"ordering", "dag", "ordering/reveal", "ordering/keygen", "ordering/certificate"}
 
 // testTimeout ends tests that an error has made endless.
 const testTimeout = "-test.timeout=120s"
