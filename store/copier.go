@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering/certificate"
 )
 
 // copyBatch is how many queued bytes wake the copier before its time, and about how much goes into
@@ -14,11 +15,12 @@ const copyBatch = 4 << 20
 
 // queued is one block, commit or batch of reveals on its way to Badger.
 type queued struct {
-	block    *dag.Verified
-	position uint64 // of a block: how many had been appended with it
-	commit   *commitEntry
-	reveals  *revealEntry
-	size     int
+	block        *dag.Verified
+	position     uint64 // of a block: how many had been appended with it
+	commit       *commitEntry
+	reveals      *revealEntry
+	certificates []*certificate.Certificate
+	size         int
 }
 
 // copier is the one goroutine that writes to Badger. It writes at a steady pace, or at once when
@@ -159,6 +161,7 @@ func (c *copier) write(taken []queued) error {
 	var refs []dag.Ref
 	var lastCommit, revealed dag.CommitIndex
 	var own dag.Round
+	certificates := 0
 	for _, q := range taken {
 		if q.block != nil {
 			refs = append(refs, q.block.Ref())
@@ -177,6 +180,13 @@ func (c *copier) write(taken []queued) error {
 			revealed = q.reveals.revealed
 			continue
 		}
+		if q.certificates != nil {
+			if err := setCertificates(w, q.certificates); err != nil {
+				return err
+			}
+			certificates += len(q.certificates)
+			continue
+		}
 		lastCommit = q.commit.commit.Index
 		if err := c.setCommit(w, q.commit); err != nil {
 			return err
@@ -190,6 +200,7 @@ func (c *copier) write(taken []queued) error {
 	}
 	s.recent.blocksStored(refs)
 	s.reveals.kept(revealed)
+	s.certificates.kept(certificates)
 	c.stored = max(c.stored, lastCommit)
 	if lastCommit > 0 {
 		s.recent.commitStored(lastCommit)

@@ -159,6 +159,9 @@ func copied(tb testing.TB, s *Store) {
 			pending = pending || !b.stored
 		}
 		s.recent.mu.RUnlock()
+		s.certificates.mu.Lock()
+		pending = pending || s.certificates.queued > 0
+		s.certificates.mu.Unlock()
 		if !pending {
 			return
 		}

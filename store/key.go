@@ -23,26 +23,28 @@ import (
 //	e                                -> the oldest commit kept, 8 | crc32c
 //	s | span 8                       -> bytes of the span's commits, 8 | crc32c
 //	h                                -> log id 16, highest own round that log gave | crc32c
+//	f | commit 8                     -> certificate | crc32c
 //	z                                -> head of the snapshot that the history began from | crc32c
 //	d | commit 8                     -> record of its window of duplicates | crc32c
 //	y | commit 8 | kind 1            -> state that it carries and that commit wrote | crc32c
 const (
-	prefixBlock     = 'b'
-	prefixOwn       = 'o'
-	prefixCommit    = 'c'
-	prefixNamespace = 'n'
-	prefixRun       = 'r'
-	prefixBucket    = 't'
-	prefixIdentity  = 'm'
-	prefixHighest   = 'h'
-	prefixEarliest  = 'e'
-	prefixSize      = 's'
-	prefixDropped   = 0xff // nothing stays under it
-	prefixReveal    = 'v'
-	prefixRevealed  = 'w'
-	prefixBase      = 'z'
-	prefixWindow    = 'd'
-	prefixState     = 'y'
+	prefixBlock       = 'b'
+	prefixOwn         = 'o'
+	prefixCommit      = 'c'
+	prefixNamespace   = 'n'
+	prefixRun         = 'r'
+	prefixBucket      = 't'
+	prefixIdentity    = 'm'
+	prefixHighest     = 'h'
+	prefixEarliest    = 'e'
+	prefixSize        = 's'
+	prefixDropped     = 0xff // nothing stays under it
+	prefixReveal      = 'v'
+	prefixRevealed    = 'w'
+	prefixCertificate = 'f'
+	prefixBase        = 'z'
+	prefixWindow      = 'd'
+	prefixState       = 'y'
 )
 
 const checksumSize = 4

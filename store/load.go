@@ -182,6 +182,9 @@ func (l *loader) load(lock *directoryLock) (*Store, error) {
 	if s.index, err = loadTxIndex(l.badger, l.pruner.earliest, head.Index, o.runs); err != nil {
 		return nil, err
 	}
+	if s.certificates, err = loadCertificates(l.badger); err != nil {
+		return nil, err
+	}
 	if s.reveals, err = loadReveals(l.badger, head.Index); err != nil {
 		return nil, err
 	}

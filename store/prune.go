@@ -190,7 +190,7 @@ func (p *pruner) remove() error {
 		prefix byte
 		below  uint64 // the first number of a key that stays
 	}{
-		{prefixCommit, e}, {prefixReveal, e}, {prefixBlock, uint64(p.floor)}, {prefixOwn, uint64(p.floor)}, {prefixSize, spanOf(p.earliest)},
+		{prefixCommit, e}, {prefixReveal, e}, {prefixCertificate, e}, {prefixBlock, uint64(p.floor)}, {prefixOwn, uint64(p.floor)}, {prefixSize, spanOf(p.earliest)},
 	} {
 		if err := p.removeRange([]byte{r.prefix}, numberKey(r.prefix, r.below)); err != nil {
 			return err

@@ -114,20 +114,21 @@ func (o *Options) badgerDir() string { return filepath.Join(o.Dir, "badger") }
 // Store is one node's storage. Append, Sync, PutCommits and Close are for one goroutine; everything
 // else is safe for concurrent use.
 type Store struct {
-	options Options
-	lock    *directoryLock
-	space   spaceGuard
-	log     *blockLog
-	badger  *badgerCopy
-	base    *ordering.Commit // head of the snapshot that the history began from; nil for none
-	recent  *recentView
-	index   *txIndex
-	reveals *reveals
-	copier  *copier
-	copied  uint64                            // blocks appended since open that Badger has taken; the copier's
-	beyond  map[dag.CommitIndex]dag.CommitRef // commits that Badger holds behind a gap
-	spoken  atomic.Uint64                     // the newest own round that is durable
-	logged  atomic.Uint64                     // the newest own round that this life has synced in the log
+	options      Options
+	lock         *directoryLock
+	space        spaceGuard
+	log          *blockLog
+	badger       *badgerCopy
+	base         *ordering.Commit // head of the snapshot that the history began from; nil for none
+	recent       *recentView
+	index        *txIndex
+	reveals      *reveals
+	certificates *certificates
+	copier       *copier
+	copied       uint64                            // blocks appended since open that Badger has taken; the copier's
+	beyond       map[dag.CommitIndex]dag.CommitRef // commits that Badger holds behind a gap
+	spoken       atomic.Uint64                     // the newest own round that is durable
+	logged       atomic.Uint64                     // the newest own round that this life has synced in the log
 
 	failure failure
 	life    sync.RWMutex // held for reading while Badger is read, for writing to close it

@@ -102,6 +102,7 @@ type node struct {
 	writer    *writer
 	history   *history
 	revealer  *revealer
+	certifier *certifier
 	pending   *pending
 	progress  *progress
 	taking    taking
@@ -135,11 +136,15 @@ func open(home *Home, o Options) (*node, error) {
 		Network: committee.Network(), Registry: n, Sealing: n, Heads: n.history, Workers: runtime.GOMAXPROCS(0),
 	})
 	n.revealer = newRevealer(n)
+	n.certifier = newCertifier(n)
 	n.pending = newPending()
 	n.progress = &progress{log: n.log}
 	n.writer = newWriter(n)
 	n.loop = newLoop(engine, n.writer.inbox, n.started, n.twin)
-	n.loop.hand = n.revealer.hand
+	n.loop.hand = func(r *ordering.Ready) {
+		n.revealer.hand(r)
+		n.certifier.hand(r)
+	}
 	return n, nil
 }
 
@@ -187,6 +192,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	})
 	watch(n.writer.run)
 	watch(func() error { return n.revealer.run(inside) })
+	watch(func() error { return n.certifier.run(inside) })
 	watch(func() error { return n.guardDisk(inside, diskFloor) })
 	watch(func() error { newRelay(n).run(inside); return nil })
 	watch(func() error { n.watchProgress(inside); return nil })

@@ -122,6 +122,7 @@ func (w *writer) speak(r *ordering.Ready) {
 	if len(r.Commits) > 0 {
 		n.history.announce()
 		n.revealer.bell.ring() // what was revealed before it was written
+		n.certifier.bell.ring()
 	}
 	for _, ev := range r.Evidence {
 		n.log.Error("equivocation", "slot", ev.Slot(), "first", ev.First.Ref(), "second", ev.Second.Ref(),
