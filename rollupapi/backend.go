@@ -9,6 +9,7 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/certificate"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
 	"github.com/dunlin-network/dunlin/ordering/reveal"
 )
@@ -82,6 +83,23 @@ type Reveals interface {
 	RevealProgress(index dag.CommitIndex) (have, need int, missing []dag.Author, ok bool)
 }
 
+// Certificates is the certificates of commits, and the keys that they are signed with. It must be safe for
+// concurrent use. All but Certificate and WaitCertified must not block.
+type Certificates interface {
+	// Certificate reads the certificate of a commit or, where it has none, of the next commit that has one, which
+	// covers it; false for none yet. It has been verified.
+	Certificate(index dag.CommitIndex) (*certificate.Certificate, bool, error)
+	// WaitCertified blocks until Heads().Certified is larger than after, and returns it; or until ctx ends,
+	// and returns its error.
+	WaitCertified(ctx context.Context, after dag.CommitIndex) (dag.CommitIndex, error)
+	// CertificateStatus says where the generation of the key stands.
+	CertificateStatus() keygen.Status
+	// CertificateKeys is all keys that are ready, oldest first; the last one serves. None before the first.
+	CertificateKeys() []keygen.Key
+	// CertificateOrigins is the deals that a ready key is made of, by dealer.
+	CertificateOrigins(id uint64) ([]keygen.Origin, error)
+}
+
 // NodeInfo says how the node is doing. It must be safe for concurrent use and must not block.
 type NodeInfo interface {
 	// Status is a snapshot. The latencies, Sealing, Revealed and Reveal are filled in by the Server.
@@ -107,6 +125,7 @@ type Namespaces interface {
 type Heads struct {
 	Committed dag.CommitIndex // the newest commit; 0 for none yet
 	Revealed  dag.CommitIndex // all commits up to it are revealed; one without sealed items is at once
+	Certified dag.CommitIndex // a certificate covers all commits up to it
 	Earliest  dag.CommitIndex // the oldest commit that is still kept; 0 or 1 if none is pruned
 	Epoch     dag.Epoch
 }

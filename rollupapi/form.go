@@ -83,8 +83,10 @@ func parseWait(word string) (pb.Wait, error) {
 		return pb.Wait_WAIT_COMMITTED, nil
 	case "REVEALED":
 		return pb.Wait_WAIT_REVEALED, nil
+	case "CERTIFIED":
+		return pb.Wait_WAIT_CERTIFIED, nil
 	}
-	return 0, refuse(ReasonRequestMalformed, "wait %q is none of none, received, included, committed, revealed", clip(word)).at("wait")
+	return 0, refuse(ReasonRequestMalformed, "wait %q is none of none, received, included, committed, revealed, certified", clip(word)).at("wait")
 }
 
 // parseID reads an item's id with or without 0x.

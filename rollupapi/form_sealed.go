@@ -45,6 +45,7 @@ type keyOriginJSON struct {
 	Commit uint64   `json:"commit"`
 	Digest hexBytes `json:"digest"`
 	Deal   hexBytes `json:"deal,omitempty"`
+	Block  hexBytes `json:"block,omitempty"` // in light updates only
 }
 
 // KeyGeneration is where the making of a key stands, or of the last one that was made, in the JSON forms.
@@ -85,7 +86,7 @@ func newEncryptionKeyJSON(m *pb.GetEncryptionKeyResponse) encryptionKeyJSON {
 		j.PublicShares = append(j.PublicShares, share)
 	}
 	for _, o := range k.GetOrigins() {
-		j.Origins = append(j.Origins, keyOriginJSON{o.GetDealer(), o.GetCommit(), o.GetDigest(), o.GetDeal()})
+		j.Origins = append(j.Origins, keyOriginJSON{Dealer: o.GetDealer(), Commit: o.GetCommit(), Digest: o.GetDigest(), Deal: o.GetDeal()})
 	}
 	return j
 }

@@ -129,5 +129,5 @@ func placedState(s pb.State) bool {
 
 func (s *Server) watermarks() *pb.Watermarks {
 	h := s.backend.History.Heads()
-	return &pb.Watermarks{Committed: uint64(h.Committed), Revealed: uint64(h.Revealed), Epoch: uint64(h.Epoch)}
+	return &pb.Watermarks{Committed: uint64(h.Committed), Revealed: uint64(h.Revealed), Certified: uint64(h.Certified), Epoch: uint64(h.Epoch)}
 }

@@ -182,7 +182,7 @@ func (s *Server) info() *pb.GetInfoResponse {
 			ClientStreams: uint32(s.clientStreams()), ClientConnections: maxClientConnections,
 			SubmitSealed: maxSubmitSealed, CiphertextBytes: seal.MaxCiphertextSize, Unrevealed: maxUnrevealed,
 		},
-		Features:   []string{"submit", "bundle", "sealed", "status", "watch", "receipt", "range", "stream", "sse", "proof", "dag", "dependencies", "eth_rpc"},
+		Features:   []string{"submit", "bundle", "sealed", "certificates", "status", "watch", "receipt", "range", "stream", "sse", "proof", "dag", "dependencies", "eth_rpc"},
 		Watermarks: s.watermarks(),
 		Sealing:    s.keyGeneration(),
 	}

@@ -38,12 +38,13 @@ func (s scope) holds(item *dag.Item) bool {
 
 // reader walks over the order from a position. It is used by one goroutine.
 type reader struct {
-	server  *Server
-	history History
-	watcher Watcher
-	reveals Reveals // nil for a reader that takes commits before they are revealed
-	scope   scope
-	at      position
+	server    *Server
+	history   History
+	watcher   Watcher
+	reveals   Reveals // nil for a reader that takes commits before they are revealed
+	certified bool    // whether it takes only what is certified, too
+	scope     scope
+	at        position
 
 	// Commits of the scope's namespaces that were looked up ahead, ascending.
 	ahead []dag.CommitIndex
@@ -61,7 +62,10 @@ type placed struct {
 
 // head is up to where this reader reads.
 func (r *reader) head(h Heads) dag.CommitIndex {
-	if r.reveals != nil {
+	switch {
+	case r.certified:
+		return min(h.Revealed, h.Certified)
+	case r.reveals != nil:
 		return h.Revealed
 	}
 	return h.Committed
@@ -326,9 +330,10 @@ func (s *Server) start(sc scope, text, without string) (position, error) {
 // newReader is a reader of commits that have come as far as state says.
 func (s *Server) newReader(sc scope, at position, state pb.MinState) *reader {
 	r := &reader{server: s, history: s.backend.History, watcher: s.backend.Watcher, scope: sc, at: at}
-	if state == pb.MinState_MIN_STATE_REVEALED {
+	if state != pb.MinState_MIN_STATE_COMMITTED {
 		r.reveals = s.backend.Reveals
 	}
+	r.certified = state == pb.MinState_MIN_STATE_CERTIFIED
 	return r
 }
 
@@ -337,10 +342,10 @@ func minState(asked, without pb.MinState) (pb.MinState, error) {
 	switch asked {
 	case pb.MinState_MIN_STATE_UNSPECIFIED:
 		return without, nil
-	case pb.MinState_MIN_STATE_COMMITTED, pb.MinState_MIN_STATE_REVEALED:
+	case pb.MinState_MIN_STATE_COMMITTED, pb.MinState_MIN_STATE_REVEALED, pb.MinState_MIN_STATE_CERTIFIED:
 		return asked, nil
 	}
-	return 0, refuse(ReasonRequestMalformed, "min_state %d is none of COMMITTED, REVEALED", asked).at("min_state")
+	return 0, refuse(ReasonRequestMalformed, "min_state %d is none of COMMITTED, REVEALED, CERTIFIED", asked).at("min_state")
 }
 
 // parseMinState reads the word of a min_state; none leaves it open.
@@ -352,6 +357,8 @@ func parseMinState(word string) (pb.MinState, error) {
 		return pb.MinState_MIN_STATE_COMMITTED, nil
 	case "REVEALED":
 		return pb.MinState_MIN_STATE_REVEALED, nil
+	case "CERTIFIED":
+		return pb.MinState_MIN_STATE_CERTIFIED, nil
 	}
-	return 0, refuse(ReasonRequestMalformed, "min_state %q is none of committed, revealed", clip(word)).at("min_state")
+	return 0, refuse(ReasonRequestMalformed, "min_state %q is none of committed, revealed, certified", clip(word)).at("min_state")
 }

@@ -31,6 +31,7 @@ const (
 	ReasonBundleMalformed      Reason = "BUNDLE_MALFORMED"
 	ReasonSealedMalformed      Reason = "SEALED_MALFORMED"
 	ReasonSealingNotReady      Reason = "SEALING_NOT_READY"
+	ReasonNotCertified         Reason = "NOT_CERTIFIED"
 	ReasonRevealsBehind        Reason = "REVEALS_BEHIND"
 	ReasonEpochKeyStale        Reason = "EPOCH_KEY_STALE"
 	ReasonCiphertextInvalid    Reason = "CIPHERTEXT_INVALID"
@@ -156,6 +157,10 @@ var classes = map[Reason]class{
 		code: connect.CodeUnavailable, status: http.StatusServiceUnavailable, rpc: rpcRejected, title: "There is no key to seal with yet",
 		retry:  syncRetry,
 		remedy: "Wait: the message says how far the key is. Or submit in the open.",
+	},
+	ReasonNotCertified: {
+		code: connect.CodeUnavailable, status: http.StatusServiceUnavailable, rpc: rpcLimit, title: "The commit has no certificate yet",
+		retry: time.Second, remedy: "Wait for `watermarks.certified`, or ask again. A new network first makes the key that certificates are signed with.",
 	},
 	ReasonRevealsBehind: {
 		code: connect.CodeUnavailable, status: http.StatusServiceUnavailable, rpc: rpcRejected, title: "Too much that is sealed waits to be opened",

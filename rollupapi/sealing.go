@@ -58,7 +58,7 @@ func (s *Server) keyOrigins(id uint64, r *pb.GetEncryptionKeyRequest) ([]*pb.Key
 		if !r.GetWithBlocks() || room < 0 {
 			continue
 		}
-		block, err := s.dealBlock(o)
+		block, err := s.dealBlock(o, keygen.KindDeal)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func (s *Server) keyOrigins(id uint64, r *pb.GetEncryptionKeyRequest) ([]*pb.Key
 }
 
 // dealBlock is the block that brought in a deal; nil if its commit is no longer kept.
-func (s *Server) dealBlock(o *keygen.Origin) ([]byte, error) {
+func (s *Server) dealBlock(o *keygen.Origin, kind dag.SystemKind) ([]byte, error) {
 	commit, ok, err := s.backend.History.Commit(o.Commit)
 	if err != nil {
 		return nil, fmt.Errorf("read commit %d: %w", o.Commit, err)
@@ -79,16 +79,16 @@ func (s *Server) dealBlock(o *keygen.Origin) ([]byte, error) {
 		return nil, nil
 	}
 	for _, body := range commit.Bodies {
-		if b := body.Block(); b.Author == o.Dealer && holdsDeal(b, o.Deal) {
+		if b := body.Block(); b.Author == o.Dealer && holdsDeal(b, kind, o.Deal) {
 			return body.Bytes(), nil
 		}
 	}
 	return nil, fmt.Errorf("commit %d holds no block with the deal of %s", o.Commit, o.Dealer)
 }
 
-func holdsDeal(b *dag.Block, deal []byte) bool {
+func holdsDeal(b *dag.Block, kind dag.SystemKind, deal []byte) bool {
 	return slices.ContainsFunc(b.System, func(m dag.SystemMessage) bool {
-		return m.Kind == keygen.KindDeal && bytes.Equal(m.Payload, deal)
+		return m.Kind == kind && bytes.Equal(m.Payload, deal)
 	})
 }
 

@@ -24,21 +24,22 @@ import (
 // Config is what a Server stands on. All fields but Identity, Streams, Connections, Gate, TLS and Execution are
 // needed.
 type Config struct {
-	Sequencer Sequencer
-	History   History
-	Watcher   Watcher
-	DAG       DAG
-	Sealing   Sealing
-	Reveals   Reveals
-	Node      NodeInfo
-	Admission *Admission          // shared with whatever else admits items on this node
-	Identity  *crypto.IdentityKey // signs receipts; nil for none
-	Committee *dag.Committee
-	Registry  Namespaces
-	Name      string // the node's, for people
-	Chain     string // the network's name, for people
-	Version   string // the program's version
-	Streams   int    // how many streams are served at a time; 0 for 256
+	Sequencer    Sequencer
+	History      History
+	Watcher      Watcher
+	DAG          DAG
+	Sealing      Sealing
+	Reveals      Reveals
+	Certificates Certificates
+	Node         NodeInfo
+	Admission    *Admission          // shared with whatever else admits items on this node
+	Identity     *crypto.IdentityKey // signs receipts; nil for none
+	Committee    *dag.Committee
+	Registry     Namespaces
+	Name         string // the node's, for people
+	Chain        string // the network's name, for people
+	Version      string // the program's version
+	Streams      int    // how many streams are served at a time; 0 for 256
 	// Connections is how many connections are served at a time, more wait in the backlog; 0 for 4096, the most.
 	Connections int
 	Logger      *slog.Logger

@@ -146,7 +146,7 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 // whom every commit wakes. It is taken before the reader looks, so that nothing falls between.
 func (s *Server) news(r *reader) <-chan struct{} {
 	switch {
-	case len(r.scope) != 1:
+	case len(r.scope) != 1 || r.certified:
 		return nil
 	case r.reveals != nil:
 		return s.revealed.of(r.scope[0])
@@ -188,7 +188,12 @@ func (s *Server) awaitMore(ctx context.Context, r *reader, news <-chan struct{},
 		if r.at.index != endOfCommit { // the rest of a commit that is not revealed yet
 			read--
 		}
-		_, err = s.backend.Reveals.WaitRevealed(wait, read)
+		if r.certified {
+			_, err = s.backend.Certificates.WaitCertified(wait, read)
+		}
+		if err == nil {
+			_, err = s.backend.Reveals.WaitRevealed(wait, read)
+		}
 	}
 	if err != nil && wait.Err() == nil {
 		return fmt.Errorf("wait for a commit: %w", err)

@@ -30,8 +30,8 @@ func newWait(state pb.Wait, timeoutMS uint32) (waitFor, error) {
 	w := waitFor{state: state, timeout: time.Duration(timeoutMS) * time.Millisecond}
 	switch {
 	case state == pb.Wait_WAIT_RECEIVED:
-	case state < pb.Wait_WAIT_UNSPECIFIED || state > pb.Wait_WAIT_REVEALED:
-		return w, refuse(ReasonRequestMalformed, "wait %d is none of NONE, RECEIVED, INCLUDED, COMMITTED, REVEALED", state).at("wait")
+	case state < pb.Wait_WAIT_UNSPECIFIED || state > pb.Wait_WAIT_CERTIFIED:
+		return w, refuse(ReasonRequestMalformed, "wait %d is none of NONE, RECEIVED, INCLUDED, COMMITTED, REVEALED, CERTIFIED", state).at("wait")
 	case state == pb.Wait_WAIT_UNSPECIFIED:
 		w.state = pb.Wait_WAIT_INCLUDED
 	}
@@ -114,8 +114,14 @@ func (s *Server) submitAdmitted(ctx context.Context, admitted []Admitted, w wait
 			return nil, err
 		}
 	}
-	if w.state == pb.Wait_WAIT_REVEALED {
+	switch w.state {
+	case pb.Wait_WAIT_REVEALED:
 		return results, s.awaitReveal(ctx, admitted, results)
+	case pb.Wait_WAIT_CERTIFIED:
+		if err := s.awaitReveal(ctx, admitted, results); err != nil {
+			return nil, err
+		}
+		return results, s.awaitCertificate(ctx, results)
 	}
 	return results, s.revealAll(admitted, results)
 }

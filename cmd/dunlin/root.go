@@ -106,6 +106,6 @@ Exit codes:  0 done   1 could not do it   2 wrong command line   3 refused, or a
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newBackup(), newDag(), newDemo(), newDevnet(), newDoctor(), newInit(), newLog(), newNamespace(), newRun(), newSimCommand(), newStatus(), newSubmit(), newTail(), newVersion())
+	root.AddCommand(newBackup(), newDag(), newDemo(), newDevnet(), newDoctor(), newInit(), newLog(), newNamespace(), newRun(), newSimCommand(), newStatus(), newSubmit(), newTail(), newVerify(), newVersion())
 	return root
 }

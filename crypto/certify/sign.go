@@ -91,6 +91,15 @@ func (*Share) String() string { return "secret share" }
 // GoString hides the share.
 func (*Share) GoString() string { return "secret share" }
 
+// NewPublicKey reads a key as package dkg gives it, or compressed. Errors wrap ErrKey.
+func NewPublicKey(encoded []byte) (PublicKey, error) {
+	p, err := readKey(encoded)
+	if err != nil {
+		return PublicKey{}, err
+	}
+	return p.Bytes(), nil
+}
+
 // Verify checks the committee's signature. It takes 1.5 ms. Errors wrap ErrSignature or ErrKey.
 func (p PublicKey) Verify(message crypto.Digest, s Signature) error {
 	key, err := readKey(p[:])

@@ -27,8 +27,8 @@ func (h *history) announce() { h.bell.ring() }
 
 // Heads says how far the history reaches.
 func (h *history) Heads() rollupapi.Heads {
-	revealed := h.store.Revealed() // before the head: it never reaches past it
-	return rollupapi.Heads{Committed: h.store.Head().Index, Revealed: revealed, Earliest: h.store.Earliest(), Epoch: h.epoch}
+	revealed, certified := h.store.Revealed(), h.store.Certified() // before the head: they never reach past it
+	return rollupapi.Heads{Committed: h.store.Head().Index, Revealed: revealed, Certified: certified, Earliest: h.store.Earliest(), Epoch: h.epoch}
 }
 
 // Commit reads one commit with its bodies.

@@ -209,7 +209,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 // api is the server of the rollup-facing interface.
 func (n *node) api() *rollupapi.Server {
 	return rollupapi.New(rollupapi.Config{
-		Sequencer: n, History: n.history, Watcher: n.history, DAG: n.history, Sealing: n, Reveals: n, Node: n, Admission: n.admission, Identity: n.home.Keys.Identity,
+		Sequencer: n, History: n.history, Watcher: n.history, DAG: n.history, Sealing: n, Reveals: n, Certificates: n, Node: n, Admission: n.admission, Identity: n.home.Keys.Identity,
 		Gate: n.home.Gate, TLS: n.home.TLS, Execution: n.home.Execution,
 		Committee: n.committee, Registry: n, Name: n.home.Config.Name, Chain: n.home.Genesis.Chain, Version: n.version,
 		Streams: n.home.Config.Limits.Streams, Connections: n.files.api, Logger: n.log,

@@ -35,20 +35,21 @@ type Chain struct {
 
 	keys []*crypto.IdentityKey
 
-	mu       sync.Mutex
-	answer   func(dag.Item) ordering.OutcomeState
-	commits  []*ordering.Commit
-	chains   *ordering.Chains
-	places   map[crypto.Digest]rollupapi.Location
-	byName   map[dag.Namespace][]dag.CommitIndex
-	earliest dag.CommitIndex
-	behind   dag.CommitIndex
-	pending  []dag.Item
-	submits  int
-	waits    int
-	broken   error
-	grown    chan struct{} // closed and replaced when there is a new commit or reveal
-	sealing  sealing
+	mu           sync.Mutex
+	answer       func(dag.Item) ordering.OutcomeState
+	commits      []*ordering.Commit
+	chains       *ordering.Chains
+	places       map[crypto.Digest]rollupapi.Location
+	byName       map[dag.Namespace][]dag.CommitIndex
+	earliest     dag.CommitIndex
+	behind       dag.CommitIndex
+	pending      []dag.Item
+	submits      int
+	waits        int
+	broken       error
+	grown        chan struct{} // closed and replaced when there is a new commit or reveal
+	sealing      sealing
+	certificates certificates
 }
 
 // New returns an empty chain, the same for every test.
@@ -173,13 +174,13 @@ func (c *Chain) Commit(t testing.TB, blocks ...[]dag.Item) *ordering.Commit {
 }
 
 // commitDeals adds a commit with a deal of each validator.
-func (c *Chain) commitDeals(t testing.TB, deals []*dkg.Deal) *ordering.Commit {
+func (c *Chain) commitDeals(t testing.TB, kind dag.SystemKind, deals []*dkg.Deal) *ordering.Commit {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	commit := c.next()
 	for author, deal := range deals {
-		message := dag.SystemMessage{Kind: keygen.KindDeal, Payload: deal.Bytes()}
+		message := dag.SystemMessage{Kind: kind, Payload: deal.Bytes()}
 		body := c.Signed(t, dag.Block{Author: dag.Author(author), Time: uint64(commit.Index), System: []dag.SystemMessage{message}})
 		commit.Bodies, commit.Blocks = append(commit.Bodies, body), append(commit.Blocks, body.Ref())
 	}
@@ -257,7 +258,7 @@ func (c *Chain) ring() {
 func (c *Chain) Heads() rollupapi.Heads {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return rollupapi.Heads{Committed: dag.CommitIndex(len(c.commits)), Revealed: c.sealing.revealed, Earliest: c.earliest, Epoch: dag.FirstEpoch}
+	return rollupapi.Heads{Committed: dag.CommitIndex(len(c.commits)), Revealed: c.sealing.revealed, Certified: c.certificates.newest(), Earliest: c.earliest, Epoch: dag.FirstEpoch}
 }
 
 // read is the commit with an index.

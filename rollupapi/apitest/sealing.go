@@ -52,11 +52,26 @@ func (c *Chain) OpenSealingBy(t testing.TB, dealers int) {
 	c.mu.Lock()
 	id := uint64(len(c.sealing.keys) + 1)
 	c.mu.Unlock()
+	run, deals := c.deals(t, dkg.Ristretto255, id, dealers)
+	at := c.commitDeals(t, keygen.KindDeal, deals).Index
+	made := c.combine(t, run, deals, at)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.sealing.keys); n > 0 {
+		c.sealing.keys[n-1].Until = at
+	}
+	c.sealing.keys = append(c.sealing.keys, made)
+	c.sealing.status = keygen.Status{Phase: keygen.Ready, Key: id, Deals: len(deals), Acks: len(deals), Serving: id}
+}
+
+// deals is a key generation that the first validators deal in.
+func (c *Chain) deals(t testing.TB, group dkg.Group, id uint64, dealers int) (*dkg.Run, []*dkg.Deal) {
+	t.Helper()
 	public := make([]crypto.KEMPublicKey, len(c.sealing.members))
 	for k, member := range c.sealing.members {
 		public[k] = member.Public()
 	}
-	run, err := dkg.NewRun(dkg.Context{Group: dkg.Ristretto255, Network: c.Committee.Network(), Key: id}, public)
+	run, err := dkg.NewRun(dkg.Context{Group: group, Network: c.Committee.Network(), Key: id}, public)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,15 +81,7 @@ func (c *Chain) OpenSealingBy(t testing.TB, dealers int) {
 			t.Fatal(err)
 		}
 	}
-	at := c.commitDeals(t, deals).Index
-	made := c.combine(t, run, deals, at)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n := len(c.sealing.keys); n > 0 {
-		c.sealing.keys[n-1].Until = at
-	}
-	c.sealing.keys = append(c.sealing.keys, made)
-	c.sealing.status = keygen.Status{Phase: keygen.Ready, Key: id, Deals: len(deals), Acks: len(deals), Serving: id}
+	return run, deals
 }
 
 // combine makes the key of deals that commit at brought in.

@@ -13,7 +13,7 @@ import (
 // Config is what a server of the chain stands on.
 func (c *Chain) Config() rollupapi.Config {
 	return rollupapi.Config{
-		Sequencer: c, History: history{c}, Watcher: c, DAG: c, Sealing: c, Reveals: c, Node: c, Identity: c.keys[0],
+		Sequencer: c, History: history{c}, Watcher: c, DAG: c, Sealing: c, Reveals: c, Certificates: c, Node: c, Identity: c.keys[0],
 		Admission: rollupapi.NewAdmission(c.AdmissionConfig(2)),
 		Committee: c.Committee, Registry: c.Registry, Name: "v0", Chain: "apitest", Version: "test", Logger: slog.New(slog.DiscardHandler),
 	}

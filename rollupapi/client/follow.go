@@ -39,13 +39,14 @@ type Selection struct {
 	Namespaces []dag.Namespace // none for all
 	Cursor     string          // exclusive: genesis, tip, commit:N or a cursor of an Item or Event; empty for tip
 	Content    Content
-	MinState   State // Committed, or Revealed: sealed items with what they held; empty for Revealed with Items, else Committed
+	MinState   State // Committed, or Revealed: sealed items with what they held, or Certified: certified, too; empty for Revealed with Items, else Committed
 	Unproven   bool  // take the node's word: what it leaves out, puts in or changes does not show
 }
 
 // minStates is how far commits must have come to be read.
 var minStates = map[State]pb.MinState{
 	"": pb.MinState_MIN_STATE_UNSPECIFIED, Committed: pb.MinState_MIN_STATE_COMMITTED, Revealed: pb.MinState_MIN_STATE_REVEALED,
+	Certified: pb.MinState_MIN_STATE_CERTIFIED,
 }
 
 // Item is one position of the order.

@@ -32,6 +32,7 @@ const (
 	Rejected  State = "REJECTED"
 
 	Revealed     State = "REVEALED"      // sealed, committed and opened
+	Certified    State = "CERTIFIED"     // to read at only: opened, and covered by a certificate
 	RevealFailed State = "REVEAL_FAILED" // sealed, committed, and counts for nothing
 )
 
@@ -62,11 +63,12 @@ const (
 	WaitIncluded Wait = iota
 	WaitNone
 	WaitCommitted
-	WaitRevealed // of what is not sealed: WaitCommitted
+	WaitRevealed  // of what is not sealed: WaitCommitted
+	WaitCertified // as WaitRevealed, and a certificate covers the commit
 )
 
 var waits = [...]pb.Wait{
-	WaitIncluded: pb.Wait_WAIT_INCLUDED, WaitNone: pb.Wait_WAIT_NONE, WaitCommitted: pb.Wait_WAIT_COMMITTED, WaitRevealed: pb.Wait_WAIT_REVEALED,
+	WaitIncluded: pb.Wait_WAIT_INCLUDED, WaitNone: pb.Wait_WAIT_NONE, WaitCommitted: pb.Wait_WAIT_COMMITTED, WaitRevealed: pb.Wait_WAIT_REVEALED, WaitCertified: pb.Wait_WAIT_CERTIFIED,
 }
 
 // Submission is transactions of one namespace.

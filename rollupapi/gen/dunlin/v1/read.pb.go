@@ -30,6 +30,7 @@ const (
 	MinState_MIN_STATE_UNSPECIFIED MinState = 0 // REVEALED for whole items; COMMITTED for ids and commits only
 	MinState_MIN_STATE_COMMITTED   MinState = 1 // at once; sealed items as ciphertexts
 	MinState_MIN_STATE_REVEALED    MinState = 2 // when the commit and all before it are opened; sealed items with what they held
+	MinState_MIN_STATE_CERTIFIED   MinState = 3 // as REVEALED, when a certificate covers the commit too
 )
 
 // Enum value maps for MinState.
@@ -38,11 +39,13 @@ var (
 		0: "MIN_STATE_UNSPECIFIED",
 		1: "MIN_STATE_COMMITTED",
 		2: "MIN_STATE_REVEALED",
+		3: "MIN_STATE_CERTIFIED",
 	}
 	MinState_value = map[string]int32{
 		"MIN_STATE_UNSPECIFIED": 0,
 		"MIN_STATE_COMMITTED":   1,
 		"MIN_STATE_REVEALED":    2,
+		"MIN_STATE_CERTIFIED":   3,
 	}
 )
 
@@ -2151,7 +2154,7 @@ var File_dunlin_v1_read_proto protoreflect.FileDescriptor
 
 const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\n" +
-	"\x14dunlin/v1/read.proto\x12\tdunlin.v1\x1a\x13dunlin/v1/dag.proto\x1a\x17dunlin/v1/ingress.proto\x1a\x15dunlin/v1/proof.proto\x1a\x16dunlin/v1/status.proto\x1a\x15dunlin/v1/types.proto\"\x10\n" +
+	"\x14dunlin/v1/read.proto\x12\tdunlin.v1\x1a\x13dunlin/v1/dag.proto\x1a\x1bdunlin/v1/certificate.proto\x1a\x17dunlin/v1/ingress.proto\x1a\x15dunlin/v1/proof.proto\x1a\x16dunlin/v1/status.proto\x1a\x15dunlin/v1/types.proto\"\x10\n" +
 	"\x0eGetInfoRequest\"\xf3\x02\n" +
 	"\x0fGetInfoResponse\x12\x1d\n" +
 	"\n" +
@@ -2370,22 +2373,25 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x05event\"2\n" +
 	"\tItemBatch\x12%\n" +
 	"\x05items\x18\x01 \x03(\v2\x0f.dunlin.v1.ItemR\x05items\"\v\n" +
-	"\tHeartbeat*V\n" +
+	"\tHeartbeat*o\n" +
 	"\bMinState\x12\x19\n" +
 	"\x15MIN_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13MIN_STATE_COMMITTED\x10\x01\x12\x16\n" +
-	"\x12MIN_STATE_REVEALED\x10\x02*[\n" +
+	"\x12MIN_STATE_REVEALED\x10\x02\x12\x17\n" +
+	"\x13MIN_STATE_CERTIFIED\x10\x03*[\n" +
 	"\aContent\x12\x17\n" +
 	"\x13CONTENT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCONTENT_ITEMS\x10\x01\x12\x0f\n" +
 	"\vCONTENT_IDS\x10\x02\x12\x13\n" +
-	"\x0fCONTENT_COMMITS\x10\x032\xd5\x06\n" +
+	"\x0fCONTENT_COMMITS\x10\x032\x84\b\n" +
 	"\x04Read\x12E\n" +
 	"\aGetInfo\x12\x19.dunlin.v1.GetInfoRequest\x1a\x1a.dunlin.v1.GetInfoResponse\"\x03\x90\x02\x01\x12E\n" +
 	"\aGetNode\x12\x19.dunlin.v1.GetNodeRequest\x1a\x1a.dunlin.v1.GetNodeResponse\"\x03\x90\x02\x01\x12N\n" +
 	"\n" +
 	"GetNetwork\x12\x1c.dunlin.v1.GetNetworkRequest\x1a\x1d.dunlin.v1.GetNetworkResponse\"\x03\x90\x02\x01\x12K\n" +
-	"\tGetCommit\x12\x1b.dunlin.v1.GetCommitRequest\x1a\x1c.dunlin.v1.GetCommitResponse\"\x03\x90\x02\x01\x12?\n" +
+	"\tGetCommit\x12\x1b.dunlin.v1.GetCommitRequest\x1a\x1c.dunlin.v1.GetCommitResponse\"\x03\x90\x02\x01\x12Z\n" +
+	"\x0eGetCertificate\x12 .dunlin.v1.GetCertificateRequest\x1a!.dunlin.v1.GetCertificateResponse\"\x03\x90\x02\x01\x12Q\n" +
+	"\vLightUpdate\x12\x1d.dunlin.v1.LightUpdateRequest\x1a\x1e.dunlin.v1.LightUpdateResponse\"\x03\x90\x02\x01\x12?\n" +
 	"\x05Range\x12\x17.dunlin.v1.RangeRequest\x1a\x18.dunlin.v1.RangeResponse\"\x03\x90\x02\x01\x12?\n" +
 	"\x06Stream\x12\x18.dunlin.v1.StreamRequest\x1a\x19.dunlin.v1.StreamResponse0\x01\x12H\n" +
 	"\bGetProof\x12\x1a.dunlin.v1.GetProofRequest\x1a\x1b.dunlin.v1.GetProofResponse\"\x03\x90\x02\x01\x12H\n" +
@@ -2441,16 +2447,20 @@ var file_dunlin_v1_read_proto_goTypes = []any{
 	(*Leg)(nil),                        // 29: dunlin.v1.Leg
 	(Verdict)(0),                       // 30: dunlin.v1.Verdict
 	(*Proof)(nil),                      // 31: dunlin.v1.Proof
-	(*GetProofRequest)(nil),            // 32: dunlin.v1.GetProofRequest
-	(*GetRoundRequest)(nil),            // 33: dunlin.v1.GetRoundRequest
-	(*GetBlockRequest)(nil),            // 34: dunlin.v1.GetBlockRequest
-	(*GetDependenciesRequest)(nil),     // 35: dunlin.v1.GetDependenciesRequest
-	(*StreamDependenciesRequest)(nil),  // 36: dunlin.v1.StreamDependenciesRequest
-	(*GetProofResponse)(nil),           // 37: dunlin.v1.GetProofResponse
-	(*GetRoundResponse)(nil),           // 38: dunlin.v1.GetRoundResponse
-	(*GetBlockResponse)(nil),           // 39: dunlin.v1.GetBlockResponse
-	(*GetDependenciesResponse)(nil),    // 40: dunlin.v1.GetDependenciesResponse
-	(*StreamDependenciesResponse)(nil), // 41: dunlin.v1.StreamDependenciesResponse
+	(*GetCertificateRequest)(nil),      // 32: dunlin.v1.GetCertificateRequest
+	(*LightUpdateRequest)(nil),         // 33: dunlin.v1.LightUpdateRequest
+	(*GetProofRequest)(nil),            // 34: dunlin.v1.GetProofRequest
+	(*GetRoundRequest)(nil),            // 35: dunlin.v1.GetRoundRequest
+	(*GetBlockRequest)(nil),            // 36: dunlin.v1.GetBlockRequest
+	(*GetDependenciesRequest)(nil),     // 37: dunlin.v1.GetDependenciesRequest
+	(*StreamDependenciesRequest)(nil),  // 38: dunlin.v1.StreamDependenciesRequest
+	(*GetCertificateResponse)(nil),     // 39: dunlin.v1.GetCertificateResponse
+	(*LightUpdateResponse)(nil),        // 40: dunlin.v1.LightUpdateResponse
+	(*GetProofResponse)(nil),           // 41: dunlin.v1.GetProofResponse
+	(*GetRoundResponse)(nil),           // 42: dunlin.v1.GetRoundResponse
+	(*GetBlockResponse)(nil),           // 43: dunlin.v1.GetBlockResponse
+	(*GetDependenciesResponse)(nil),    // 44: dunlin.v1.GetDependenciesResponse
+	(*StreamDependenciesResponse)(nil), // 45: dunlin.v1.StreamDependenciesResponse
 }
 var file_dunlin_v1_read_proto_depIdxs = []int32{
 	4,  // 0: dunlin.v1.GetInfoResponse.limits:type_name -> dunlin.v1.Limits
@@ -2488,26 +2498,30 @@ var file_dunlin_v1_read_proto_depIdxs = []int32{
 	5,  // 32: dunlin.v1.Read.GetNode:input_type -> dunlin.v1.GetNodeRequest
 	9,  // 33: dunlin.v1.Read.GetNetwork:input_type -> dunlin.v1.GetNetworkRequest
 	14, // 34: dunlin.v1.Read.GetCommit:input_type -> dunlin.v1.GetCommitRequest
-	18, // 35: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
-	20, // 36: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
-	32, // 37: dunlin.v1.Read.GetProof:input_type -> dunlin.v1.GetProofRequest
-	33, // 38: dunlin.v1.Read.GetRound:input_type -> dunlin.v1.GetRoundRequest
-	34, // 39: dunlin.v1.Read.GetBlock:input_type -> dunlin.v1.GetBlockRequest
-	35, // 40: dunlin.v1.Read.GetDependencies:input_type -> dunlin.v1.GetDependenciesRequest
-	36, // 41: dunlin.v1.Read.StreamDependencies:input_type -> dunlin.v1.StreamDependenciesRequest
-	3,  // 42: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
-	6,  // 43: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
-	10, // 44: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
-	15, // 45: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
-	19, // 46: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
-	21, // 47: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
-	37, // 48: dunlin.v1.Read.GetProof:output_type -> dunlin.v1.GetProofResponse
-	38, // 49: dunlin.v1.Read.GetRound:output_type -> dunlin.v1.GetRoundResponse
-	39, // 50: dunlin.v1.Read.GetBlock:output_type -> dunlin.v1.GetBlockResponse
-	40, // 51: dunlin.v1.Read.GetDependencies:output_type -> dunlin.v1.GetDependenciesResponse
-	41, // 52: dunlin.v1.Read.StreamDependencies:output_type -> dunlin.v1.StreamDependenciesResponse
-	42, // [42:53] is the sub-list for method output_type
-	31, // [31:42] is the sub-list for method input_type
+	32, // 35: dunlin.v1.Read.GetCertificate:input_type -> dunlin.v1.GetCertificateRequest
+	33, // 36: dunlin.v1.Read.LightUpdate:input_type -> dunlin.v1.LightUpdateRequest
+	18, // 37: dunlin.v1.Read.Range:input_type -> dunlin.v1.RangeRequest
+	20, // 38: dunlin.v1.Read.Stream:input_type -> dunlin.v1.StreamRequest
+	34, // 39: dunlin.v1.Read.GetProof:input_type -> dunlin.v1.GetProofRequest
+	35, // 40: dunlin.v1.Read.GetRound:input_type -> dunlin.v1.GetRoundRequest
+	36, // 41: dunlin.v1.Read.GetBlock:input_type -> dunlin.v1.GetBlockRequest
+	37, // 42: dunlin.v1.Read.GetDependencies:input_type -> dunlin.v1.GetDependenciesRequest
+	38, // 43: dunlin.v1.Read.StreamDependencies:input_type -> dunlin.v1.StreamDependenciesRequest
+	3,  // 44: dunlin.v1.Read.GetInfo:output_type -> dunlin.v1.GetInfoResponse
+	6,  // 45: dunlin.v1.Read.GetNode:output_type -> dunlin.v1.GetNodeResponse
+	10, // 46: dunlin.v1.Read.GetNetwork:output_type -> dunlin.v1.GetNetworkResponse
+	15, // 47: dunlin.v1.Read.GetCommit:output_type -> dunlin.v1.GetCommitResponse
+	39, // 48: dunlin.v1.Read.GetCertificate:output_type -> dunlin.v1.GetCertificateResponse
+	40, // 49: dunlin.v1.Read.LightUpdate:output_type -> dunlin.v1.LightUpdateResponse
+	19, // 50: dunlin.v1.Read.Range:output_type -> dunlin.v1.RangeResponse
+	21, // 51: dunlin.v1.Read.Stream:output_type -> dunlin.v1.StreamResponse
+	41, // 52: dunlin.v1.Read.GetProof:output_type -> dunlin.v1.GetProofResponse
+	42, // 53: dunlin.v1.Read.GetRound:output_type -> dunlin.v1.GetRoundResponse
+	43, // 54: dunlin.v1.Read.GetBlock:output_type -> dunlin.v1.GetBlockResponse
+	44, // 55: dunlin.v1.Read.GetDependencies:output_type -> dunlin.v1.GetDependenciesResponse
+	45, // 56: dunlin.v1.Read.StreamDependencies:output_type -> dunlin.v1.StreamDependenciesResponse
+	44, // [44:57] is the sub-list for method output_type
+	31, // [31:44] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name
 	31, // [31:31] is the sub-list for extension extendee
 	0,  // [0:31] is the sub-list for field type_name
@@ -2519,6 +2533,7 @@ func file_dunlin_v1_read_proto_init() {
 		return
 	}
 	file_dunlin_v1_dag_proto_init()
+	file_dunlin_v1_certificate_proto_init()
 	file_dunlin_v1_ingress_proto_init()
 	file_dunlin_v1_proof_proto_init()
 	file_dunlin_v1_status_proto_init()

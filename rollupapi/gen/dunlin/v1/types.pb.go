@@ -104,6 +104,7 @@ const (
 	Wait_WAIT_INCLUDED    Wait = 2
 	Wait_WAIT_COMMITTED   Wait = 3
 	Wait_WAIT_REVEALED    Wait = 4 // what is not sealed has come that far when it is committed
+	Wait_WAIT_CERTIFIED   Wait = 5 // as REVEALED, and a certificate covers the commit: watermarks.certified has come that far
 	Wait_WAIT_RECEIVED    Wait = 6 // the node has taken it and signs a receipt; NONE is the same without one
 )
 
@@ -115,6 +116,7 @@ var (
 		2: "WAIT_INCLUDED",
 		3: "WAIT_COMMITTED",
 		4: "WAIT_REVEALED",
+		5: "WAIT_CERTIFIED",
 		6: "WAIT_RECEIVED",
 	}
 	Wait_value = map[string]int32{
@@ -123,6 +125,7 @@ var (
 		"WAIT_INCLUDED":    2,
 		"WAIT_COMMITTED":   3,
 		"WAIT_REVEALED":    4,
+		"WAIT_CERTIFIED":   5,
 		"WAIT_RECEIVED":    6,
 	}
 )
@@ -268,12 +271,12 @@ func (Verdict) EnumDescriptor() ([]byte, []int) {
 }
 
 // Watermarks say how far this node has come; every answer carries them. What is not built yet
-// stays 0: certified and settled.
+// stays 0: settled.
 type Watermarks struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Committed     uint64                 `protobuf:"varint,1,opt,name=committed,proto3" json:"committed,omitempty"` // index of the newest commit that this node serves
 	Revealed      uint64                 `protobuf:"varint,2,opt,name=revealed,proto3" json:"revealed,omitempty"`   // all commits up to it are opened; one without sealed items is at once
-	Certified     uint64                 `protobuf:"varint,3,opt,name=certified,proto3" json:"certified,omitempty"`
+	Certified     uint64                 `protobuf:"varint,3,opt,name=certified,proto3" json:"certified,omitempty"` // a certificate covers all commits up to it
 	Settled       uint64                 `protobuf:"varint,4,opt,name=settled,proto3" json:"settled,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -674,13 +677,14 @@ const file_dunlin_v1_types_proto_rawDesc = "" +
 	"\x0fSTATE_DUPLICATE\x10\x06\x12\x12\n" +
 	"\x0eSTATE_REJECTED\x10\a\x12\x12\n" +
 	"\x0eSTATE_REVEALED\x10\b\x12\x17\n" +
-	"\x13STATE_REVEAL_FAILED\x10\t*x\n" +
+	"\x13STATE_REVEAL_FAILED\x10\t*\x8c\x01\n" +
 	"\x04Wait\x12\x14\n" +
 	"\x10WAIT_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tWAIT_NONE\x10\x01\x12\x11\n" +
 	"\rWAIT_INCLUDED\x10\x02\x12\x12\n" +
 	"\x0eWAIT_COMMITTED\x10\x03\x12\x11\n" +
-	"\rWAIT_REVEALED\x10\x04\x12\x11\n" +
+	"\rWAIT_REVEALED\x10\x04\x12\x12\n" +
+	"\x0eWAIT_CERTIFIED\x10\x05\x12\x11\n" +
 	"\rWAIT_RECEIVED\x10\x06*T\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n" +

@@ -43,6 +43,10 @@ const (
 	ReadGetNetworkProcedure = "/dunlin.v1.Read/GetNetwork"
 	// ReadGetCommitProcedure is the fully-qualified name of the Read's GetCommit RPC.
 	ReadGetCommitProcedure = "/dunlin.v1.Read/GetCommit"
+	// ReadGetCertificateProcedure is the fully-qualified name of the Read's GetCertificate RPC.
+	ReadGetCertificateProcedure = "/dunlin.v1.Read/GetCertificate"
+	// ReadLightUpdateProcedure is the fully-qualified name of the Read's LightUpdate RPC.
+	ReadLightUpdateProcedure = "/dunlin.v1.Read/LightUpdate"
 	// ReadRangeProcedure is the fully-qualified name of the Read's Range RPC.
 	ReadRangeProcedure = "/dunlin.v1.Read/Range"
 	// ReadStreamProcedure is the fully-qualified name of the Read's Stream RPC.
@@ -69,6 +73,10 @@ type ReadClient interface {
 	GetNetwork(context.Context, *v1.GetNetworkRequest) (*v1.GetNetworkResponse, error)
 	// GetCommit is the header of one commit.
 	GetCommit(context.Context, *v1.GetCommitRequest) (*v1.GetCommitResponse, error)
+	// GetCertificate is the certificate that covers a commit, with the headers that chain the two.
+	GetCertificate(context.Context, *v1.GetCertificateRequest) (*v1.GetCertificateResponse, error)
+	// LightUpdate is the keys that certificates are signed with, and their proof of origin.
+	LightUpdate(context.Context, *v1.LightUpdateRequest) (*v1.LightUpdateResponse, error)
 	// Range reads a piece of the order and answers at once.
 	Range(context.Context, *v1.RangeRequest) (*v1.RangeResponse, error)
 	// Stream follows the order from a cursor for as long as the reader keeps up.
@@ -121,6 +129,20 @@ func NewReadClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			httpClient,
 			baseURL+ReadGetCommitProcedure,
 			connect.WithSchema(readMethods.ByName("GetCommit")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		getCertificate: connect.NewClient[v1.GetCertificateRequest, v1.GetCertificateResponse](
+			httpClient,
+			baseURL+ReadGetCertificateProcedure,
+			connect.WithSchema(readMethods.ByName("GetCertificate")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		lightUpdate: connect.NewClient[v1.LightUpdateRequest, v1.LightUpdateResponse](
+			httpClient,
+			baseURL+ReadLightUpdateProcedure,
+			connect.WithSchema(readMethods.ByName("LightUpdate")),
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
@@ -180,6 +202,8 @@ type readClient struct {
 	getNode            *connect.Client[v1.GetNodeRequest, v1.GetNodeResponse]
 	getNetwork         *connect.Client[v1.GetNetworkRequest, v1.GetNetworkResponse]
 	getCommit          *connect.Client[v1.GetCommitRequest, v1.GetCommitResponse]
+	getCertificate     *connect.Client[v1.GetCertificateRequest, v1.GetCertificateResponse]
+	lightUpdate        *connect.Client[v1.LightUpdateRequest, v1.LightUpdateResponse]
 	_range             *connect.Client[v1.RangeRequest, v1.RangeResponse]
 	stream             *connect.Client[v1.StreamRequest, v1.StreamResponse]
 	getProof           *connect.Client[v1.GetProofRequest, v1.GetProofResponse]
@@ -219,6 +243,24 @@ func (c *readClient) GetNetwork(ctx context.Context, req *v1.GetNetworkRequest) 
 // GetCommit calls dunlin.v1.Read.GetCommit.
 func (c *readClient) GetCommit(ctx context.Context, req *v1.GetCommitRequest) (*v1.GetCommitResponse, error) {
 	response, err := c.getCommit.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetCertificate calls dunlin.v1.Read.GetCertificate.
+func (c *readClient) GetCertificate(ctx context.Context, req *v1.GetCertificateRequest) (*v1.GetCertificateResponse, error) {
+	response, err := c.getCertificate.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// LightUpdate calls dunlin.v1.Read.LightUpdate.
+func (c *readClient) LightUpdate(ctx context.Context, req *v1.LightUpdateRequest) (*v1.LightUpdateResponse, error) {
+	response, err := c.lightUpdate.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -290,6 +332,10 @@ type ReadHandler interface {
 	GetNetwork(context.Context, *v1.GetNetworkRequest) (*v1.GetNetworkResponse, error)
 	// GetCommit is the header of one commit.
 	GetCommit(context.Context, *v1.GetCommitRequest) (*v1.GetCommitResponse, error)
+	// GetCertificate is the certificate that covers a commit, with the headers that chain the two.
+	GetCertificate(context.Context, *v1.GetCertificateRequest) (*v1.GetCertificateResponse, error)
+	// LightUpdate is the keys that certificates are signed with, and their proof of origin.
+	LightUpdate(context.Context, *v1.LightUpdateRequest) (*v1.LightUpdateResponse, error)
 	// Range reads a piece of the order and answers at once.
 	Range(context.Context, *v1.RangeRequest) (*v1.RangeResponse, error)
 	// Stream follows the order from a cursor for as long as the reader keeps up.
@@ -338,6 +384,20 @@ func NewReadHandler(svc ReadHandler, opts ...connect.HandlerOption) (string, htt
 		ReadGetCommitProcedure,
 		svc.GetCommit,
 		connect.WithSchema(readMethods.ByName("GetCommit")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	readGetCertificateHandler := connect.NewUnaryHandlerSimple(
+		ReadGetCertificateProcedure,
+		svc.GetCertificate,
+		connect.WithSchema(readMethods.ByName("GetCertificate")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	readLightUpdateHandler := connect.NewUnaryHandlerSimple(
+		ReadLightUpdateProcedure,
+		svc.LightUpdate,
+		connect.WithSchema(readMethods.ByName("LightUpdate")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
@@ -398,6 +458,10 @@ func NewReadHandler(svc ReadHandler, opts ...connect.HandlerOption) (string, htt
 			readGetNetworkHandler.ServeHTTP(w, r)
 		case ReadGetCommitProcedure:
 			readGetCommitHandler.ServeHTTP(w, r)
+		case ReadGetCertificateProcedure:
+			readGetCertificateHandler.ServeHTTP(w, r)
+		case ReadLightUpdateProcedure:
+			readLightUpdateHandler.ServeHTTP(w, r)
 		case ReadRangeProcedure:
 			readRangeHandler.ServeHTTP(w, r)
 		case ReadStreamProcedure:
@@ -435,6 +499,14 @@ func (UnimplementedReadHandler) GetNetwork(context.Context, *v1.GetNetworkReques
 
 func (UnimplementedReadHandler) GetCommit(context.Context, *v1.GetCommitRequest) (*v1.GetCommitResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.GetCommit is not implemented"))
+}
+
+func (UnimplementedReadHandler) GetCertificate(context.Context, *v1.GetCertificateRequest) (*v1.GetCertificateResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.GetCertificate is not implemented"))
+}
+
+func (UnimplementedReadHandler) LightUpdate(context.Context, *v1.LightUpdateRequest) (*v1.LightUpdateResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("dunlin.v1.Read.LightUpdate is not implemented"))
 }
 
 func (UnimplementedReadHandler) Range(context.Context, *v1.RangeRequest) (*v1.RangeResponse, error) {
