@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -83,6 +84,46 @@ func TestSealedLife(t *testing.T) {
 	submit("REVEALED  2/0, REVEAL_FAILED CONTENT_INVALID 2/1, DUPLICATE  0/0, REJECTED CIPHERTEXT_INVALID 0/0")
 	c.Prune(4)
 	status(good.ID, `"COMMITTED","commit":2,"index":0,"kind":"SEALED","namespace":1003`)
+}
+
+// TestWaitCertified: a call that waits for the certificate does not end with the commit.
+func TestWaitCertified(t *testing.T) {
+	chain := apitest.New(t)
+	chain.OpenCertificates(t)
+	url, _ := chain.Serve(t)
+	ingress := dunlinv1connect.NewIngressClient(http.DefaultClient, url)
+	ask := &pb.SubmitRequest{Namespace: uint64(apitest.Open), Payloads: [][]byte{[]byte("plain")}, Wait: pb.Wait_WAIT_CERTIFIED, TimeoutMs: 60_000}
+	type answered struct {
+		answer *pb.SubmitResponse
+		err    error
+	}
+	done := make(chan answered, 1)
+	go func() {
+		answer, err := ingress.Submit(t.Context(), ask)
+		done <- answered{answer, err}
+	}()
+	for chain.Submits() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	before := chain.Waits()
+	chain.CommitPending(t)
+	for chain.Waits() == before {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case a := <-done:
+		t.Fatalf("answered before the certificate: %v, %v", a.answer, a.err)
+	default:
+	}
+	chain.Certify(t, chain.Heads().Committed)
+	a := <-done
+	if a.err != nil || a.answer.Items[0].State != pb.State_STATE_COMMITTED || a.answer.Watermarks.Certified < a.answer.Items[0].Commit {
+		t.Errorf("%v, %v", a.answer, a.err)
+	}
+	ask.TimeoutMs, ask.Payloads = 1, [][]byte{[]byte("another")}
+	if answer, err := ingress.Submit(t.Context(), ask); err != nil || len(answer.Items) != 1 {
+		t.Errorf("out of time: %v, %v", answer, err)
+	}
 }
 
 // TestWaitRevealed: a call that waits for the reveal does not end with the commit; nor does it wait for
@@ -167,7 +208,7 @@ func TestSubmitSealedRefused(t *testing.T) {
 		eight[i] = sealedMessage(large.Sealed())
 	}
 	call(&pb.SubmitSealedRequest{}, "PAYLOAD_EMPTY", connect.CodeInvalidArgument)
-	call(&pb.SubmitSealedRequest{Items: one, Wait: 5}, "REQUEST_MALFORMED", connect.CodeInvalidArgument)
+	call(&pb.SubmitSealedRequest{Items: one, Wait: 7}, "REQUEST_MALFORMED", connect.CodeInvalidArgument)
 	call(&pb.SubmitSealedRequest{Items: make([]*pb.SealedItem, rollupapi.MaxSubmitSealed+1)}, "TOO_MANY_ITEMS", connect.CodeInvalidArgument)
 	call(&pb.SubmitSealedRequest{Items: eight}, "TOO_LARGE", connect.CodeInvalidArgument)
 	answer, err := ingress.SubmitSealed(t.Context(), &pb.SubmitSealedRequest{Items: eight[:1]})

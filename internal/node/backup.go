@@ -57,12 +57,12 @@ const (
 	AttachConfig
 )
 
-// networkSealing is what every node of a network says of sealing.
-const networkSealing = ordering.WithSealing
+// features is what every node of a network says of its optional parts.
+var features = chronicle.Features{Sealing: ordering.WithSealing, Certification: ordering.WithCertificates}
 
 // VerifyHistory reads what ExportHome wrote and makes its order again; see chronicle.Verify.
 func VerifyHistory(ctx context.Context, r io.Reader) (chronicle.Summary, error) {
-	return chronicle.Verify(ctx, r, networkSealing, nil)
+	return chronicle.Verify(ctx, r, features, nil)
 }
 
 // openStore opens a home's store as Run does, without a node.
@@ -92,7 +92,7 @@ func (h *Home) self() dag.Author {
 // speaks. It blocks on the disk; after an error the home is incomplete, and no node starts from it.
 func RestoreHome(ctx context.Context, r io.Reader, dir string, keys *crypto.Keys) (chronicle.Summary, error) {
 	f := &refill{dir: dir, keys: keys}
-	sum, err := chronicle.Verify(ctx, r, networkSealing, f)
+	sum, err := chronicle.Verify(ctx, r, features, f)
 	if f.store != nil {
 		err = errors.Join(err, f.store.Close())
 	}

@@ -61,7 +61,7 @@ func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine,
 	}
 	return ordering.NewEngine(ordering.Config{
 		Committee: n.committee, Registry: n.home.Genesis.Registry(), Self: n.self, Signer: n.home.Keys.Identity,
-		Created: n.home.Genesis.Created, Sealing: ordering.WithSealing, Certification: ordering.WithCertificates, KEM: n.home.Keys.KEM,
+		Created: n.home.Genesis.Created, Sealing: features.Sealing, Certification: features.Certification, KEM: n.home.Keys.KEM,
 		Pool: ordering.PoolLimits{Bytes: n.home.Config.Limits.PoolMiB << 20},
 	}, r)
 }

@@ -30,7 +30,7 @@ type Legacy struct {
 // ReadLegacy verifies what ExportHome wrote, as VerifyHistory does, and keeps what a new network needs of it.
 func ReadLegacy(ctx context.Context, r io.Reader, name string) (*Legacy, error) {
 	l := &Legacy{Name: name}
-	sum, err := chronicle.Verify(ctx, r, networkSealing, l)
+	sum, err := chronicle.Verify(ctx, r, features, l)
 	l.Head = sum.Head
 	return l, err
 }

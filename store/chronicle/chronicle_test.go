@@ -125,7 +125,7 @@ func TestVerify(t *testing.T) {
 	r := record(t, 60)
 	file := r.export(t)
 	seen := &seen{}
-	sum, err := Verify(t.Context(), bytes.NewReader(file), ordering.WithSealing, seen)
+	sum, err := Verify(t.Context(), bytes.NewReader(file), Features{Sealing: ordering.WithSealing}, seen)
 	check(t, err)
 	if sum.Head != r.Head() || sum.Blocks != 240 || sum.Bytes != int64(len(file)) || seen.commits != len(r.commits) || seen.blocks != 240 || seen.files != 1 {
 		t.Fatalf("summary %+v, seen %+v", sum, seen)
@@ -157,16 +157,16 @@ func TestFlippedBytes(t *testing.T) {
 		at := random.IntN(len(file))
 		spoiled := bytes.Clone(file)
 		spoiled[at] ^= byte(1 + random.IntN(255))
-		if _, err := Verify(t.Context(), bytes.NewReader(spoiled), ordering.WithSealing, nil); !errors.Is(err, ErrHistory) {
+		if _, err := Verify(t.Context(), bytes.NewReader(spoiled), Features{Sealing: ordering.WithSealing}, nil); !errors.Is(err, ErrHistory) {
 			t.Errorf("byte %d of %d changed: %v", at, len(file), err)
 		}
 	}
 	for _, length := range []int{0, 5, 12, len(file) / 2, len(file) - 1} {
-		if _, err := Verify(t.Context(), bytes.NewReader(file[:length]), ordering.WithSealing, nil); !errors.Is(err, ErrHistory) {
+		if _, err := Verify(t.Context(), bytes.NewReader(file[:length]), Features{Sealing: ordering.WithSealing}, nil); !errors.Is(err, ErrHistory) {
 			t.Errorf("cut to %d of %d bytes: %v", length, len(file), err)
 		}
 	}
-	if _, err := Verify(t.Context(), bytes.NewReader(append(file, 0)), ordering.WithSealing, nil); !errors.Is(err, ErrHistory) {
+	if _, err := Verify(t.Context(), bytes.NewReader(append(file, 0)), Features{Sealing: ordering.WithSealing}, nil); !errors.Is(err, ErrHistory) {
 		t.Errorf("a byte too many: %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestForgedHistories(t *testing.T) {
 			var out bytes.Buffer
 			_, err := Export(t.Context(), &out, forged, map[string][]byte{GenesisFile: forged.genesis.Encode()})
 			check(t, err)
-			if _, err := Verify(t.Context(), &out, ordering.WithSealing, nil); !errors.Is(err, ErrHistory) {
+			if _, err := Verify(t.Context(), &out, Features{Sealing: ordering.WithSealing}, nil); !errors.Is(err, ErrHistory) {
 				t.Errorf("verified: %v", err)
 			}
 		})
@@ -271,7 +271,7 @@ func TestGrowingSource(t *testing.T) {
 	if want := 4*60 - 1 - 4; sum.Blocks != want || g.seen != 1 { // the late one and the last round, which cites it
 		t.Fatalf("%d blocks, %d late; want %d, 1", sum.Blocks, g.seen, want)
 	}
-	got, err := Verify(t.Context(), &out, ordering.WithSealing, nil)
+	got, err := Verify(t.Context(), &out, Features{Sealing: ordering.WithSealing}, nil)
 	check(t, err)
 	if got != sum {
 		t.Errorf("verified %+v, exported %+v", got, sum)

@@ -24,13 +24,19 @@ type Visitor interface {
 	Commits([]*ordering.Commit) error
 }
 
+// Features is what every node of a network says of its optional parts.
+type Features struct {
+	Sealing       ordering.Sealing
+	Certification ordering.Certification
+}
+
 // Verify reads a whole file and believes nothing in it: it checks the digest over the file, the genesis,
 // every signature and digest of a block, and lets the order engine make every commit again from the
 // blocks alone, to compare it byte by byte with the one in the file. That the genesis is that of the network in
-// question is the caller's to check. sealing is what the network's nodes say of it; visitor may be nil.
+// question is the caller's to check. features are what the network's nodes say; visitor may be nil.
 // Errors wrap ErrHistory, or are those of r, ctx or the visitor.
-func Verify(ctx context.Context, r io.Reader, sealing ordering.Sealing, visitor Visitor) (Summary, error) {
-	v := &verifier{in: newDecoder(r), sealing: sealing, visitor: visitor, files: make(map[string][]byte)}
+func Verify(ctx context.Context, r io.Reader, features Features, visitor Visitor) (Summary, error) {
+	v := &verifier{in: newDecoder(r), features: features, visitor: visitor, files: make(map[string][]byte)}
 	if err := v.run(ctx); err != nil {
 		return Summary{}, fmt.Errorf("verify history: %w", err)
 	}
@@ -41,7 +47,7 @@ func Verify(ctx context.Context, r io.Reader, sealing ordering.Sealing, visitor 
 // verifier is Verify at work.
 type verifier struct {
 	in        *decoder
-	sealing   ordering.Sealing
+	features  Features
 	visitor   Visitor
 	files     map[string][]byte
 	committee *dag.Committee // nil until the files are over
@@ -124,7 +130,7 @@ func (v *verifier) start() error {
 	v.summary.Network = genesis.Network()
 	v.engine, err = ordering.NewEngine(ordering.Config{
 		Committee: v.committee, Registry: genesis.Registry(), Self: ordering.Observer, Created: genesis.Created,
-		Sealing: v.sealing,
+		Sealing: v.features.Sealing, Certification: v.features.Certification,
 	}, ordering.Restored{})
 	if err != nil {
 		return describe("%w", err)
