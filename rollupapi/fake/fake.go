@@ -1,7 +1,7 @@
 // Package fake is a sequencer in the memory of the calling process, for the tests of rollups: the real interface on a
 // port of 127.0.0.1, over a real order of one validator with the real filters, that commits within some 30 ms of a
-// submission. It keeps nothing when it is closed, and it does not seal: GetEncryptionKey answers
-// SEALING_NOT_READY.
+// submission and certifies what it commits. It keeps nothing when it is closed, and it does not seal: GetEncryptionKey
+// answers SEALING_NOT_READY.
 package fake
 
 import (
@@ -24,17 +24,18 @@ const Open dag.Namespace = 1
 
 // Sequencer is one that runs. Safe for concurrent use.
 type Sequencer struct {
-	url      string
-	stop     context.CancelFunc
-	parts    sync.WaitGroup
-	served   error // of the server; to be read once parts are done
-	history  *history
-	engine   *ordering.Engine // the loop's alone
-	inbox    chan submission
-	replies  map[uint64]*reply // by ticket; the loop's alone
-	ticket   uint64
-	network  crypto.Digest
-	validity *dag.Committee
+	url          string
+	stop         context.CancelFunc
+	parts        sync.WaitGroup
+	served       error // of the server; to be read once parts are done
+	history      *history
+	certificates *certificates
+	engine       *ordering.Engine // the loop's alone
+	inbox        chan submission
+	replies      map[uint64]*reply // by ticket; the loop's alone
+	ticket       uint64
+	network      crypto.Digest
+	validity     *dag.Committee
 }
 
 // submission is items on their way to the loop.
@@ -71,6 +72,7 @@ func Start(namespaces ...dag.NamespaceRule) (*Sequencer, error) {
 	}
 	engine, err := ordering.NewEngine(ordering.Config{
 		Committee: committee, Registry: registry, Signer: keys.Identity, Created: uint64(time.Now().UnixMilli()), Sealing: ordering.Unsealed,
+		Certification: ordering.WithCertificates, KEM: keys.KEM,
 	}, ordering.Restored{})
 	if err != nil {
 		return nil, fmt.Errorf("start fake sequencer: %w", err)
@@ -79,8 +81,9 @@ func Start(namespaces ...dag.NamespaceRule) (*Sequencer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start fake sequencer: %w", err)
 	}
+	certificates := newCertificates(committee)
 	s := &Sequencer{
-		url: "http://" + listener.Addr().String(), history: newHistory(committee), engine: engine, inbox: make(chan submission),
+		url: "http://" + listener.Addr().String(), history: newHistory(committee, certificates), certificates: certificates, engine: engine, inbox: make(chan submission),
 		replies: make(map[uint64]*reply), network: network, validity: committee,
 	}
 	s.run(listener, registry, keys.Identity)
@@ -92,7 +95,7 @@ func (s *Sequencer) run(listener net.Listener, registry *dag.Registry, identity 
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	server := rollupapi.New(rollupapi.Config{
-		Sequencer: s, History: s.history, Watcher: s.history, DAG: s.history, Sealing: unsealed{}, Reveals: s.history, Node: s,
+		Sequencer: s, History: s.history, Watcher: s.history, DAG: s.history, Sealing: unsealed{}, Reveals: s.history, Certificates: s.certificates, Node: s,
 		Admission: rollupapi.NewAdmission(rollupapi.AdmissionConfig{
 			Network: s.network, Registry: registry, Sealing: unsealed{}, Heads: s.history, Workers: 1,
 		}),
@@ -154,6 +157,7 @@ func (s *Sequencer) loop(ctx context.Context) {
 		}
 		ready := s.engine.Ready()
 		s.history.add(&ready)
+		s.certificates.take(&ready, s.engine.Status().CertificateKeygen)
 		s.answer(ready.Outcomes)
 		timer.Reset(time.Until(start.Add(ready.WakeAt)))
 	}

@@ -69,3 +69,29 @@ func TestSequencer(t *testing.T) {
 		t.Error("a namespace that was not asked for is taken")
 	}
 }
+
+// TestCertificates: what is submitted is certified, and the client proves it, also in the block of the key's maker.
+func TestCertificates(t *testing.T) {
+	s, err := fake.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	c, err := client.New(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	results, err := c.Submit(t.Context(), client.Submission{Namespace: fake.Open, Payloads: [][]byte{[]byte("x")}, Wait: client.WaitCertified, Timeout: time.Minute})
+	if err != nil || results[0].Err != nil {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	got, err := c.Certificate(t.Context(), results[0].Commit)
+	if err != nil || got.Headers[0].Index != results[0].Commit {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -15,7 +15,8 @@ import (
 
 // history is the whole order in memory.
 type history struct {
-	committee *dag.Committee
+	committee    *dag.Committee
+	certificates *certificates
 
 	mu      sync.Mutex
 	commits []*ordering.Commit
@@ -27,9 +28,9 @@ type history struct {
 	grown   chan struct{} // closed and replaced when there is a new commit
 }
 
-func newHistory(c *dag.Committee) *history {
+func newHistory(c *dag.Committee, certificates *certificates) *history {
 	return &history{
-		committee: c, blocks: map[dag.Ref]*dag.Verified{}, rounds: map[dag.Round][]dag.Ref{}, places: map[crypto.Digest]rollupapi.Location{},
+		committee: c, certificates: certificates, blocks: map[dag.Ref]*dag.Verified{}, rounds: map[dag.Round][]dag.Ref{}, places: map[crypto.Digest]rollupapi.Location{},
 		byName: map[dag.Namespace][]dag.CommitIndex{}, grown: make(chan struct{}),
 	}
 }
@@ -77,8 +78,9 @@ func (h *history) head() (dag.CommitRef, dag.Round) {
 
 // Heads says how far the history reaches.
 func (h *history) Heads() rollupapi.Heads {
+	certified := h.certificates.certified() // before the head: it never reaches past it
 	head, _ := h.head()
-	return rollupapi.Heads{Committed: head.Index, Revealed: head.Index, Epoch: dag.FirstEpoch}
+	return rollupapi.Heads{Committed: head.Index, Revealed: head.Index, Certified: certified, Epoch: dag.FirstEpoch}
 }
 
 // Commit reads one commit.
