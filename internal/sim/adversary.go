@@ -72,7 +72,7 @@ var behaviours = map[string]behaviour{
 	"amnesia": newAmnesia, "bare": newBare, "liar": newLiar, "clock": newSkewed, "edge": newEdge, "mute": newMute,
 	"hide": newHide,
 
-	"badshares": newBadShares, "noshares": newNoShares, "earlyshares": newEarlyShares,
+	"badsigns": newBadSigns, "badshares": newBadShares, "noshares": newNoShares, "earlyshares": newEarlyShares,
 	"baddeals": newBadDeals, "twodeals": newTwoDeals, "nodeals": newNoDeals, "complain": newComplain,
 }
 

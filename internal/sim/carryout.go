@@ -49,6 +49,7 @@ func (n *node) carryOut(r ordering.Ready) {
 		w.check.committed(n.self, c)
 	}
 	n.revealer.take(&r)
+	n.certifier.take(&r)
 	for _, ev := range r.Evidence {
 		w.check.accused(n.self, ev)
 	}

@@ -21,7 +21,7 @@ const (
 
 // severities of the invariants. What is not listed is safety.
 var severities = map[string]Severity{
-	"progress": Liveness, "delivery": Liveness, "inclusion": Liveness, "answer": Liveness, "recovery": Liveness, "unrevealed": Liveness, "memory": Limit,
+	"progress": Liveness, "delivery": Liveness, "inclusion": Liveness, "answer": Liveness, "recovery": Liveness, "unrevealed": Liveness, "uncertified": Liveness, "memory": Limit,
 }
 
 // Violation is the first promise that a run broke.
@@ -36,10 +36,11 @@ type Violation struct {
 // checker holds what all nodes have done so far against what must hold. It is told of every step and
 // keeps the first violation.
 type checker struct {
-	world     *world
-	violation *Violation
-	rule      *rule
-	reveals   *reveals // nil in a network without sealing
+	world        *world
+	violation    *Violation
+	rule         *rule
+	reveals      *reveals      // nil in a network without sealing
+	certificates *certificates // nil in a network without
 
 	sequence []agreed          // the longest commit sequence
 	heads    []dag.CommitIndex // per node: its newest commit in this life
@@ -77,7 +78,7 @@ func newChecker(w *world) *checker {
 		items: make(map[crypto.Digest]dag.CommitIndex), known: make(map[crypto.Digest]bool), said: make(map[dag.Slot]crypto.Digest),
 		acknowledged: make(map[crypto.Digest]promise), tickets: make(map[uint64]dag.Author),
 	}
-	c.reveals = newReveals(c)
+	c.reveals, c.certificates = newReveals(c), newCertificates(c)
 	return c
 }
 
@@ -175,6 +176,7 @@ func (c *checker) extend(node dag.Author, commit *ordering.Commit) {
 	}
 	c.contents(node, commit)
 	c.reveals.extend(node, commit)
+	c.certificates.extend(commit)
 }
 
 // contents checks that a commit orders no slot and no item for a second time.

@@ -134,6 +134,9 @@ func (c *checker) missing() (invariant string, node dag.Author, detail string) {
 			if detail := c.reveals.unrevealed(n); detail != "" {
 				return "unrevealed", n.self, detail
 			}
+			if detail := c.certificates.uncertified(n); detail != "" {
+				return "uncertified", n.self, detail
+			}
 		}
 	}
 	if n := len(c.tickets); n > 0 {

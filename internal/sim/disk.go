@@ -22,7 +22,8 @@ type disk struct {
 	commits []*ordering.Commit
 	written []time.Duration // when each commit was handed over
 
-	settled dag.CommitIndex // everything up to it is known to be revealed and shared for
+	certified dag.CommitIndex // the newest commit with a certificate
+	settled   dag.CommitIndex // everything up to it is known to be revealed and shared for
 
 	lost bool // the log is known not to be whole, until an own block follows in it
 }
@@ -70,14 +71,14 @@ func (d *disk) crash(now time.Duration, random *rand.Rand) {
 		n--
 	}
 	d.commits, d.written = d.commits[:n], d.written[:n]
-	d.settled = min(d.settled, dag.CommitIndex(n))
+	d.settled, d.certified = min(d.settled, dag.CommitIndex(n)), min(d.certified, dag.CommitIndex(n))
 }
 
 // keep cuts the log after n blocks.
 func (d *disk) keep(n int) {
 	log := d.log[:n]
 	*d = disk{
-		log: log, synced: n, commits: d.commits, written: d.written, lost: d.lost, settled: d.settled,
+		log: log, synced: n, commits: d.commits, written: d.written, lost: d.lost, settled: d.settled, certified: d.certified,
 		byRef: make(map[dag.Ref]*dag.Verified, n), byRound: make(map[dag.Round][]*dag.Verified),
 	}
 	for _, b := range log {
@@ -100,7 +101,7 @@ func (d *disk) rollBack(permille int) {
 		n++
 	}
 	d.commits, d.written = d.commits[:n], d.written[:n]
-	d.settled = min(d.settled, dag.CommitIndex(n))
+	d.settled, d.certified = min(d.settled, dag.CommitIndex(n)), min(d.certified, dag.CommitIndex(n))
 }
 
 func (d *disk) holds(c *ordering.Commit) bool {

@@ -32,7 +32,8 @@ type node struct {
 	engine *ordering.Engine
 	disk   *disk
 
-	revealer *revealer // nil in a network without sealing
+	revealer  *revealer  // nil in a network without sealing
+	certifier *certifier // nil in a network without certificates
 
 	random *rand.Rand // where crashes tear, how long restarts take
 
@@ -71,6 +72,9 @@ func (n *node) start() {
 	if w.scenario.SealedEvery > 0 {
 		cfg.Sealing, cfg.KEM = ordering.WithSealing, w.kem[n.self]
 	}
+	if w.scenario.Certified {
+		cfg.Certification = ordering.WithCertificates
+	}
 	n.engine, err = ordering.NewEngine(cfg, restored)
 	if err != nil {
 		w.check.fail("restart", "the engine refuses what the disk holds: "+err.Error(), n.self)
@@ -79,7 +83,7 @@ func (n *node) start() {
 	w.lives[n.self]++
 	n.boot, n.wakeAt, n.busyUntil, n.resuming, n.inbox = w.now-1, 0, 0, false, nil
 	n.fetches = make(map[uint64]ordering.Peer)
-	n.revealer = newRevealer(n)
+	n.revealer, n.certifier = newRevealer(n), newCertifier(n)
 	w.check.started(n.self, restored.Head)
 	w.check.resumed(n, restored.Blocks)
 	w.trace.say(w.now, n.self, "starts at commit %v with %d blocks", n.engine.Head(), len(restored.Blocks))

@@ -84,6 +84,7 @@ func Plan(seed uint64, o Options) (Scenario, error) {
 		s.drawSealers(sealing)
 	}
 	s.ControlEvery = drawControls(newStream(seed, "controls"))
+	s.drawCertified(newStream(seed, "certificates"), o)
 	if o.Validators > 0 && s.Horizon > 0 {
 		s.Faults = drawFaults(newStream(seed, "faults"), &s, kinds)
 	}

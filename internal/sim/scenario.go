@@ -67,6 +67,7 @@ type Scenario struct {
 	ItemBytes    int         `json:"item_bytes"`
 	SealedEvery  Duration    `json:"sealed_every,omitempty"`  // between sealed items; 0 for a network without sealing
 	ControlEvery Duration    `json:"control_every,omitempty"` // between changes of the registry; 0 for a network without
+	Certified    bool        `json:"certified,omitempty"`     // certificates are made; only with sealed items
 	Faults       []Fault     `json:"faults"`
 	Adversaries  []Adversary `json:"adversaries"`
 }
@@ -105,6 +106,8 @@ func (s *Scenario) Check() error {
 		return bad("a sealed item every %v, want none or at least %v between them", time.Duration(s.SealedEvery), minSealedEvery)
 	case s.ControlEvery != 0 && time.Duration(s.ControlEvery) < minControlEvery:
 		return bad("a change of the registry every %v, want none or at least %v between them", time.Duration(s.ControlEvery), minControlEvery)
+	case s.Certified && s.SealedEvery == 0:
+		return bad("certificates without sealed items")
 	case len(s.Faults) > maxFaults:
 		return bad("%d faults, limit %d", len(s.Faults), maxFaults)
 	case len(s.Adversaries) > faulty(s.Validators):

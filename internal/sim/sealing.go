@@ -47,7 +47,9 @@ var sealingBehaviours = []string{"badshares", "noshares", "earlyshares", "baddea
 
 // orderBehaviours are all others.
 func orderBehaviours() []string {
-	return slices.DeleteFunc(Behaviours(), func(name string) bool { return slices.Contains(sealingBehaviours, name) })
+	return slices.DeleteFunc(Behaviours(), func(name string) bool {
+		return slices.Contains(sealingBehaviours, name) || slices.Contains(certifyingBehaviours, name)
+	})
 }
 
 // drawSealers gives every adversary up to two behaviours of sealing.

@@ -20,6 +20,7 @@ type sealer struct {
 	tracker *reveal.Tracker
 	keys    int
 	said    map[crypto.Digest]dag.Round
+	signer  *signer
 }
 
 // newSealer is an adversary's part; nil in a network without sealing.
@@ -29,7 +30,7 @@ func newSealer(w *world, self dag.Author) *sealer {
 	}
 	return &sealer{
 		world: w, self: self, member: keygen.NewMember(self, w.kem[self]), tracker: reveal.New(w.committee, self, 0),
-		said: make(map[crypto.Digest]dag.Round),
+		said: make(map[crypto.Digest]dag.Round), signer: newSigner(w, self),
 	}
 }
 
@@ -49,7 +50,7 @@ func (s *sealer) system(round dag.Round) []dag.SystemMessage {
 		return true
 	}
 	reveals := s.world.check.reveals
-	for _, m := range s.member.Messages(reveals.state) {
+	for _, m := range append(s.member.Messages(reveals.state), s.signer.messages()...) {
 		id := crypto.Hash(crypto.DomainState, m.Payload)
 		if at, said := s.said[id]; (!said || at+sayAgain < round) && fits(m) {
 			s.said[id] = round

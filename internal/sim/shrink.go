@@ -108,7 +108,12 @@ func (h *shrinking) rest() {
 	}
 	if h.best.SealedEvery > 0 {
 		c := h.best.clone()
-		c.SealedEvery = 0
+		c.SealedEvery, c.Certified = 0, false
+		h.try(c)
+	}
+	if h.best.Certified {
+		c := h.best.clone()
+		c.Certified = false
 		h.try(c)
 	}
 	if h.best.ControlEvery > 0 {
