@@ -2,12 +2,18 @@ package client_test
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/dunlin-network/dunlin/crypto/certify"
 	"github.com/dunlin-network/dunlin/dag"
@@ -234,6 +240,44 @@ func load(t *testing.T, url string, into any) {
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDocsExample: the example in docs/certificates.md holds, and is what a node answers.
+func TestDocsExample(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "certificates.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "```json\n")
+	example, rest, found := strings.Cut(rest, "\n```")
+	_, rest, _ = strings.Cut(rest, "```\n")
+	key, _, keyFound := strings.Cut(rest, "\n```")
+	if !found || !keyFound {
+		t.Fatal("there is no example")
+	}
+	var form rollupapi.CertificateJSON
+	if err := json.Unmarshal([]byte(example), &form); err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.ReadCertified(form.Message())
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := hex.DecodeString(key)
+	if err != nil || len(public) != certify.PublicKeySize {
+		t.Fatalf("key %q: %v", key, err)
+	}
+	chain := certifiedChain(t)
+	trusted := client.CertificateKey{ID: 1, Public: certify.PublicKey(public), Network: chain.Committee.Network(), From: 2}
+	if err := got.Verify([]client.CertificateKey{trusted}); err != nil {
+		t.Error(err)
+	}
+	url, _ := chain.Serve(t)
+	var answer rollupapi.CertificateJSON
+	load(t, url+"/v1/commits/3/certificate", &answer)
+	if !proto.Equal(answer.Message(), form.Message()) {
+		t.Errorf("a node answers %+v", answer)
 	}
 }
 
