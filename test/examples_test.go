@@ -57,6 +57,12 @@ func TestExamples(t *testing.T) {
 		}
 		return nil
 	})
+	eventually(t, "the first commits are certified", func() error {
+		if r := curlJSON[transaction](t, api+"/v1/commits/2/certificate"); r.Reason != "" {
+			return fmt.Errorf("%s", r.Detail)
+		}
+		return nil
+	})
 	for _, e := range examples {
 		out, err := e.run(t.Context(), api)
 		if err == nil {
