@@ -37,7 +37,7 @@ func loadCertificates(b *badgerCopy) (*certificates, error) {
 // synced: a later one covers those that a power cut takes. One goroutine calls it, any but that of Append.
 // It blocks while the copier is too far behind. Errors wrap ErrFatal, or are ErrClosed.
 func (s *Store) PutCertificates(made []*certificate.Certificate) error {
-	if err := s.usable(); err != nil {
+	if err := s.usable(); err != nil || len(made) == 0 {
 		return err
 	}
 	s.certificates.add(made)

@@ -153,58 +153,39 @@ func (c *copier) drain() bool {
 	}
 }
 
+// written is what a batch holds.
+type written struct {
+	blocks       []dag.Ref
+	own          dag.Round // the newest own block's
+	commit       dag.CommitIndex
+	revealed     dag.CommitIndex
+	certificates int
+}
+
 // write brings a batch into Badger and tells the memory what it may now forget.
 func (c *copier) write(taken []queued) error {
 	s := c.store
 	w := s.badger.batch()
 	defer w.cancel()
-	var refs []dag.Ref
-	var lastCommit, revealed dag.CommitIndex
-	var own dag.Round
-	certificates := 0
-	for _, q := range taken {
-		if q.block != nil {
-			refs = append(refs, q.block.Ref())
-			if q.block.Author() == s.options.Self {
-				own = max(own, q.block.Round())
-			}
-			if err := setBlock(w, s.options.Self, q.block.Ref(), q.block.Bytes()); err != nil {
-				return err
-			}
-			continue
-		}
-		if q.reveals != nil {
-			if err := setReveals(w, q.reveals); err != nil {
-				return err
-			}
-			revealed = q.reveals.revealed
-			continue
-		}
-		if q.certificates != nil {
-			if err := setCertificates(w, q.certificates); err != nil {
-				return err
-			}
-			certificates += len(q.certificates)
-			continue
-		}
-		lastCommit = q.commit.commit.Index
-		if err := c.setCommit(w, q.commit); err != nil {
+	var done written
+	for i := range taken {
+		if err := c.add(w, &taken[i], &done); err != nil {
 			return err
 		}
 	}
-	if err := c.setHighest(w, own); err != nil {
+	if err := c.setHighest(w, done.own); err != nil {
 		return err
 	}
 	if err := w.flush(); err != nil {
 		return err
 	}
-	s.recent.blocksStored(refs)
-	s.reveals.kept(revealed)
-	s.certificates.kept(certificates)
-	c.stored = max(c.stored, lastCommit)
-	if lastCommit > 0 {
-		s.recent.commitStored(lastCommit)
-		if err := s.index.seal(s.badger, lastCommit); err != nil {
+	s.recent.blocksStored(done.blocks)
+	s.reveals.kept(done.revealed)
+	s.certificates.kept(done.certificates)
+	c.stored = max(c.stored, done.commit)
+	if done.commit > 0 {
+		s.recent.commitStored(done.commit)
+		if err := s.index.seal(s.badger, done.commit); err != nil {
 			return err
 		}
 	}
@@ -214,6 +195,27 @@ func (c *copier) write(taken []queued) error {
 		}
 	}
 	return nil
+}
+
+// add brings one thing into a batch.
+func (c *copier) add(w *batch, q *queued, done *written) error {
+	self := c.store.options.Self
+	switch {
+	case q.block != nil:
+		done.blocks = append(done.blocks, q.block.Ref())
+		if q.block.Author() == self {
+			done.own = max(done.own, q.block.Round())
+		}
+		return setBlock(w, self, q.block.Ref(), q.block.Bytes())
+	case q.reveals != nil:
+		done.revealed = q.reveals.revealed
+		return setReveals(w, q.reveals)
+	case q.certificates != nil:
+		done.certificates += len(q.certificates)
+		return setCertificates(w, q.certificates)
+	}
+	done.commit = q.commit.commit.Index
+	return c.setCommit(w, q.commit)
 }
 
 // setHighest notes how far the own blocks went that the log has on disk, so that a log that has lost its
