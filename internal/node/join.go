@@ -201,7 +201,8 @@ func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex, begin B
 	t := &taker{
 		mesh: n.network, store: n.store, log: n.log, told: &n.taking,
 		order: ordering.Config{
-			Committee: n.committee, Registry: n.home.Genesis.Registry(), Created: n.home.Genesis.Created, Sealing: networkSealing,
+			Committee: n.committee, Registry: n.home.Genesis.Registry(), Created: n.home.Genesis.Created,
+			Sealing: features.Sealing, Certification: features.Certification,
 		},
 	}
 	if begin == beginIfWorth {
