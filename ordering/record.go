@@ -94,5 +94,9 @@ func CheckStates(cfg Config, head *Commit, states []State) error {
 	if err != nil {
 		return err
 	}
-	return e.scores.decode(rest)
+	reputation, err := e.checkpoints.decode(rest)
+	if err != nil {
+		return err
+	}
+	return e.scores.decode(reputation)
 }
