@@ -17,17 +17,14 @@ import (
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
-// addObserver is addNamedObserver under the usual name.
-func (f *fleet) addObserver(api string) int { return f.addNamedObserver("observer", api) }
-
-// addNamedObserver writes the home of a node without a place in the committee and returns its number. It listens on
-// api for clients, and for other nodes where none finds it: it dials them.
-func (f *fleet) addNamedObserver(name, api string) int {
+// addObserver is addNode under the usual name.
+func (f *fleet) addObserver(api string) int {
 	f.t.Helper()
 	return f.addNode("observer", api)
 }
 
-// addNode is addObserver for several.
+// addNode writes the home of a node without a place in the committee and returns its number. It listens on
+// api for clients, and for other nodes where none finds it: it dials them.
 func (f *fleet) addNode(name, api string) int {
 	f.t.Helper()
 	genesis := f.genesis()
@@ -37,6 +34,7 @@ func (f *fleet) addNode(name, api string) int {
 	}
 	config := node.DefaultConfig()
 	config.Name, config.P2P.Listen, config.API.Listen = name, []string{"/ip4/127.0.0.1/tcp/0"}, api
+	config.API.Insecure = true // outside of loopback: in a namespace of this machine
 	config.P2P.Peers = make(map[string][]string)
 	for _, n := range f.network.Nodes[:len(genesis.Validators)] {
 		config.P2P.Peers[n.Name] = []string{n.P2P}

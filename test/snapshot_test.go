@@ -127,8 +127,8 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	const away, lost = 2, 3
 	f := newFleet(t, devnet.Plan{Validators: 4})
 	validators := []int{0, 1, away, lost}
-	observer := f.addNamedObserver("observer", freeAddress(t))
-	keeper := f.addNamedObserver("archive", freeAddress(t))
+	observer := f.addNode("observer", freeAddress(t))
+	keeper := f.addNode("archive", freeAddress(t))
 	for i := range f.command {
 		f.command[i] = func(home string) []string { return []string{binary, "run", "--home", home} }
 		if i != keeper {
