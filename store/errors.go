@@ -53,7 +53,11 @@ func nextAfterLogDamage(logDir string) string {
 
 func nextAfterBadgerDamage(badgerDir string) string {
 	home := filepath.Dir(filepath.Dir(badgerDir))
-	return fmt.Sprintf("mv %s %s.damaged && dunlin run --home %s (fetches the history again)", badgerDir, badgerDir, home)
+	aside, free := asideName(badgerDir)
+	if !free {
+		return fmt.Sprintf("rm -r %s && dunlin run --home %s (fetches the history again; many damaged ones are kept already)", badgerDir, home)
+	}
+	return fmt.Sprintf("mv %s %s && dunlin run --home %s (fetches the history again)", badgerDir, aside, home)
 }
 
 func nextAfterMixUp(logDir string) string {

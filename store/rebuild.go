@@ -52,15 +52,23 @@ func (o *Options) logReachesBack() bool {
 
 // moveAside gives a damaged directory the first free name of those that stand for one.
 func moveAside(dir string) (string, error) {
-	for i := 1; i <= setAsideLimit; i++ {
-		path := fmt.Sprintf("%s.damaged-%d", dir, i)
-		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err := (diskFiles{}).Rename(dir, path); err != nil {
-			return "", fmt.Errorf("set %s aside: %w", dir, err)
-		}
-		return path, nil
+	path, ok := asideName(dir)
+	if !ok {
+		return "", fmt.Errorf("set %s aside: %d damaged ones are there already; next: remove %s.damaged-*", dir, setAsideLimit, dir)
 	}
-	return "", fmt.Errorf("set %s aside: %d damaged ones are there already; next: remove %s.damaged-*", dir, setAsideLimit, dir)
+	if err := (diskFiles{}).Rename(dir, path); err != nil {
+		return "", fmt.Errorf("set %s aside: %w", dir, err)
+	}
+	return path, nil
+}
+
+// asideName is the first free name of those that stand for a damaged directory, or the last, which is taken.
+func asideName(dir string) (path string, free bool) {
+	for i := 1; i <= setAsideLimit; i++ {
+		path = fmt.Sprintf("%s.damaged-%d", dir, i)
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return path, true
+		}
+	}
+	return path, false
 }

@@ -21,10 +21,18 @@ type order struct {
 // read reads a node's whole order, up to a commit at least that it must reach.
 func (f *fleet) read(i int) *order {
 	f.t.Helper()
+	o, err := f.tryRead(i, f.commitOf(i))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return o
+}
+
+// tryRead reads a node's order up to a commit at least.
+func (f *fleet) tryRead(i int, head dag.CommitIndex) (*order, error) {
 	o := &order{name: f.network.Nodes[i].Name, items: make(map[crypto.Digest]int)}
-	head := f.until(i, "answers", func(status) bool { return true }).Commit
 	if head == 0 {
-		return o
+		return o, nil
 	}
 	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
 	defer cancel()
@@ -46,9 +54,9 @@ func (f *fleet) read(i int) *order {
 		return nil
 	})
 	if !errors.Is(err, whole) {
-		f.t.Fatalf("read the order of %s: %v", o.name, err)
+		return nil, fmt.Errorf("read the order of %s: %w", o.name, err)
 	}
-	return o
+	return o, nil
 }
 
 // readAll reads every node's order.

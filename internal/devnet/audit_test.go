@@ -96,6 +96,10 @@ func (f *fakeNode) Submit(_ context.Context, r *dunlinv1.SubmitRequest) (*dunlin
 	}
 	var ids [][]byte
 	for _, p := range r.GetPayloads() {
+		if f.refuse == "SLOW" {
+			answer.Items = append(answer.Items, &dunlinv1.SubmitResult{State: dunlinv1.State_STATE_RECEIVED})
+			continue
+		}
 		if f.refuse != "" {
 			answer.Items = append(answer.Items, &dunlinv1.SubmitResult{State: dunlinv1.State_STATE_REJECTED, Error: &dunlinv1.ErrorInfo{Reason: f.refuse}})
 			continue
@@ -265,6 +269,7 @@ func TestDriver(t *testing.T) {
 		{"", 20, 0, 0},
 		{"BUSY", 0, 20, 0},
 		{"SILENT", 0, 0, 20},
+		{"SLOW", 0, 0, 20},
 	}
 	for _, test := range tests {
 		t.Run(test.refuse, func(t *testing.T) {

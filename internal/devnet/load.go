@@ -33,7 +33,7 @@ type ledger struct {
 	mu           sync.Mutex
 	submitted    uint64 // offered to a validator
 	refused      uint64 // the validator said no
-	unanswered   uint64 // no answer came: neither promised nor refused
+	unanswered   uint64 // neither promised nor refused: no answer came, or it came before the transaction was in a block
 	unsent       uint64 // due while all workers were busy until the end
 	reasons      map[string]uint64
 	acknowledged uint64
@@ -57,6 +57,9 @@ func (l *ledger) answered(results []client.Result) (acknowledged []crypto.Digest
 			if len(l.ids) < maxAcknowledged {
 				l.ids = append(l.ids, r.ID)
 			}
+		case client.Received:
+			l.unanswered++
+			l.count(string(r.State))
 		default:
 			l.refused++
 			if r.Err != nil {

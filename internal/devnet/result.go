@@ -17,7 +17,7 @@ type Result struct {
 	Submitted    uint64            `json:"submitted"`    // transactions offered to validators
 	Acknowledged uint64            `json:"acknowledged"` // of them, promised by a validator
 	Refused      uint64            `json:"refused"`      // of them, refused with a reason
-	Unanswered   uint64            `json:"unanswered"`   // of them, neither: the node went away
+	Unanswered   uint64            `json:"unanswered"`   // of them, neither: the node went away, or did not put them into a block in time
 	Unsent       uint64            `json:"unsent"`       // due, but never offered: the network was too slow
 	Reasons      map[string]uint64 `json:"reasons,omitempty"`
 	Committed    uint64            `json:"committed"` // acknowledged ones that stand in every order

@@ -67,7 +67,6 @@ func TestSealedLoad(t *testing.T) {
 	chain.OpenSealing(t)
 	chain.Answer(func(item dag.Item) ordering.OutcomeState {
 		chain.Commit(t, []dag.Item{item})
-		chain.RevealAll(t)
 		return ordering.Committed
 	})
 	url, _ := chain.Serve(t)
@@ -103,6 +102,7 @@ func TestSealedLoad(t *testing.T) {
 	if l.ciphertexts == 0 || l.ciphertexts == l.acknowledged || l.refused != 0 || len(l.sealedIDs) != int(l.ciphertexts) {
 		t.Fatalf("%d of %d sealed, %d refused: %v", l.ciphertexts, l.acknowledged, l.refused, l.reasons)
 	}
+	chain.RevealAll(t) // not sooner: answers would wait for it
 	f, err := auditReveals(t.Context(), readingsOf(t, c), chain.Committee, l.sealedIDs)
 	if err != nil || f.revealed != l.ciphertexts || f.failed+f.unrevealed != 0 || f.fault != "" {
 		t.Errorf("%+v, %v", f, err)
