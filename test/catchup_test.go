@@ -21,7 +21,9 @@ const (
 
 // A validator is killed and misses commits while the others go on under load. It catches up while they
 // go on, takes part again, has the same order, and its memory stays within a bound that does not hang on
-// how much it missed: near to that of one that missed nothing. DUNLIN_CATCHUP_RATE is how many transactions a
+// how much it missed: near to that of one that missed nothing. DUNLIN_CATCHUP_COMMITS is how many it misses, or
+// several such numbers, of which it misses one after the other; DUNLIN_CATCHUP_WARM is how many commits
+// there are before, so that all that fills up with time is full. DUNLIN_CATCHUP_RATE is how many transactions a
 // second the load is, instead of eight clients that wait for their answers.
 func TestCatchUp(t *testing.T) {
 	if testing.Short() {
@@ -29,7 +31,7 @@ func TestCatchUp(t *testing.T) {
 	}
 	t.Parallel()
 	const late = 3
-	gap := dag.CommitIndex(number(t, "DUNLIN_CATCHUP_COMMITS", defaultCatchUpCommits))
+	gaps := numbers(t, "DUNLIN_CATCHUP_COMMITS", defaultCatchUpCommits)
 	f := newFleet(t, devnet.Plan{Validators: 4})
 	f.start(f.all()...)
 	f.untilProposing(f.all()...)
@@ -40,33 +42,47 @@ func TestCatchUp(t *testing.T) {
 		l = startLoad(f)
 	}
 	l.untilMore(100)
-	f.kill(late)
-	from := f.commitOf(0)
-	for at := from; at < from+gap; at += catchUpStep {
-		f.untilPast(0, at+catchUpStep)
-	}
-	goal := f.commitOf(0)
-	began := time.Now()
-	f.start(late)
-	memory, others := watchMemory(f, late), watchMemory(f, 0)
-	for at := from; at < goal; at += catchUpStep {
-		f.untilPast(late, min(at+catchUpStep, goal-1))
-	}
-	took := time.Since(began)
-	f.untilProposing(late)
-	f.untilCaughtUp(late, 0)
-	peak, other := memory(), others()
-	t.Logf("%d commits behind; had them %s after its start, and the others' %d more after %s; at most %d MiB of memory, and one that missed nothing %d",
-		goal-from, took.Round(10*time.Millisecond), f.commitOf(0)-goal, time.Since(began).Round(10*time.Millisecond), peak>>20, other>>20)
-	if peak > catchUpMemory {
-		t.Errorf("catching up took %d bytes of memory, limit %d", peak, catchUpMemory)
-	}
-	if peak > other+extraMemory && other > 0 {
-		t.Errorf("catching up took %d bytes of memory, %d more than a validator took that missed nothing; limit %d", peak, peak-other, extraMemory)
+	f.untilFarPast(late, dag.CommitIndex(number(t, "DUNLIN_CATCHUP_WARM", 0)))
+	for _, gap := range gaps {
+		f.missAndCatchUp(late, dag.CommitIndex(gap))
 	}
 	l.stop()
 	f.checkCommitted(l.promised())
 	f.checkHonest()
+}
+
+// missAndCatchUp kills a node, starts it again when others have made so many commits more, and holds its memory to
+// the bounds until it has caught up.
+func (f *fleet) missAndCatchUp(late int, gap dag.CommitIndex) {
+	f.t.Helper()
+	f.kill(late)
+	from := f.commitOf(0)
+	f.untilFarPast(0, from+gap)
+	goal := f.commitOf(0)
+	began := time.Now()
+	f.start(late)
+	memory, others := watchMemory(f, late), watchMemory(f, 0)
+	f.untilFarPast(late, goal-1)
+	took := time.Since(began)
+	f.untilProposing(late)
+	f.untilCaughtUp(late, 0)
+	peak, other := memory(), others()
+	f.t.Logf("%d commits behind at %d; had them %s after its start, and the others' %d more after %s; at most %d MiB of memory, and one that missed nothing %d",
+		goal-from, from, took.Round(10*time.Millisecond), f.commitOf(0)-goal, time.Since(began).Round(10*time.Millisecond), peak>>20, other>>20)
+	if peak > catchUpMemory {
+		f.t.Errorf("catching up took %d bytes of memory, limit %d", peak, catchUpMemory)
+	}
+	if peak > other+extraMemory && other > 0 {
+		f.t.Errorf("catching up took %d bytes of memory, %d more than a validator took that missed nothing; limit %d", peak, peak-other, extraMemory)
+	}
+}
+
+// untilFarPast waits, in steps, until a node has committed more than it had.
+func (f *fleet) untilFarPast(i int, goal dag.CommitIndex) {
+	f.t.Helper()
+	for at := f.commitOf(i); at <= goal; at = f.commitOf(i) {
+		f.untilPast(i, min(at+catchUpStep, goal))
+	}
 }
 
 func (f *fleet) commitOf(i int) dag.CommitIndex {

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,15 +19,25 @@ const defaultKills = 3
 // number reads an environment variable.
 func number(t *testing.T, name string, otherwise uint64) uint64 {
 	t.Helper()
+	return numbers(t, name, otherwise)[0]
+}
+
+// numbers reads an environment variable with numbers between commas.
+func numbers(t *testing.T, name string, otherwise uint64) []uint64 {
+	t.Helper()
 	text := os.Getenv(name)
 	if text == "" {
-		return otherwise
+		return []uint64{otherwise}
 	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatalf("%s=%q: %v", name, text, err)
+	var out []uint64
+	for field := range strings.SplitSeq(text, ",") {
+		n, err := strconv.ParseUint(field, 10, 64)
+		if err != nil {
+			t.Fatalf("%s=%q: %v", name, text, err)
+		}
+		out = append(out, n)
 	}
-	return n
+	return out
 }
 
 // chance is a source of random choices. The seed in the log makes the same choices again; what the
