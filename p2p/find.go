@@ -234,21 +234,16 @@ type askedHost struct {
 // SetStreamHandler lets requests of peers in the table through.
 func (h *askedHost) SetStreamHandler(id protocol.ID, handle network.StreamHandler) {
 	h.Host.SetStreamHandler(id, func(s network.Stream) {
-		r := h.n.entered(s)
-		if r == nil {
-			_ = s.Reset()
-			return
-		}
-		defer r.done()
-		defer context.AfterFunc(r.ctx, func() { _ = s.Reset() })()
-		select {
-		case r.lookingUp <- struct{}{}:
-			defer func() { <-r.lookingUp }()
-		default:
-			_ = s.Reset()
-			return
-		}
-		handle(&requests{Stream: s, rate: r.lookups})
+		h.n.lend(s, func(r *remote) {
+			select {
+			case r.lookingUp <- struct{}{}:
+				defer func() { <-r.lookingUp }()
+			default:
+				_ = s.Reset()
+				return
+			}
+			handle(&requests{Stream: s, rate: r.lookups})
+		})
 	})
 }
 

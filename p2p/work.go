@@ -111,19 +111,26 @@ func (h *gossipHost) SetStreamHandlerMatch(name protocol.ID, match func(protocol
 }
 
 func (h *gossipHost) take(s network.Stream, handle network.StreamHandler) {
-	r := h.n.entered(s)
+	h.n.lend(s, func(r *remote) {
+		if r.member {
+			handle(s)
+			return
+		}
+		h.n.spend(r, workStream)
+		handle(&gossipStream{Stream: s, n: h.n, r: r})
+	})
+}
+
+// lend lets a library serve a stream of a peer in the table, which ends when the peer is given up.
+func (n *Network) lend(s network.Stream, serve func(*remote)) {
+	r := n.entered(s)
 	if r == nil {
 		_ = s.Reset()
 		return
 	}
 	defer r.done()
 	defer context.AfterFunc(r.ctx, func() { _ = s.Reset() })()
-	if r.member {
-		handle(s)
-		return
-	}
-	h.n.spend(r, workStream)
-	handle(&gossipStream{Stream: s, n: h.n, r: r})
+	serve(r)
 }
 
 // gossipStream is a stream on which a stranger gossips. Reads wait for what was said before to be paid for.
