@@ -26,6 +26,7 @@ const (
 	headerCommits = "Dunlin-Commits" // how many commits an export will hold
 	trailerDone   = "Dunlin-Summary" // what an export held, as JSON; without it, it is incomplete
 	trailerError  = "Dunlin-Error"   // why it is
+	trailerHint   = "Dunlin-Hint"    // what to do about it
 
 	adminMode       = 0o600
 	adminHeadTime   = 5 * time.Second // to send a request's head
@@ -95,7 +96,7 @@ func (n *node) serveExport(w http.ResponseWriter, r *http.Request) {
 	}
 	began := time.Now()
 	w.Header().Set(headerCommits, strconv.FormatUint(uint64(n.store.Head().Index), 10))
-	w.Header().Set("Trailer", trailerDone+", "+trailerError)
+	w.Header().Set("Trailer", trailerDone+", "+trailerError+", "+trailerHint)
 	sum, err := n.home.export(r.Context(), w, n.store, attach)
 	if err == nil {
 		var text []byte
@@ -104,8 +105,13 @@ func (n *node) serveExport(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		n.log.Warn("export_failed", "error", err, "next", "see what the command that asked for it says")
+		hint := "look at the node's log"
+		if told := (*HomeError)(nil); errors.As(err, &told) {
+			hint = told.Advice
+		}
+		n.log.Warn("export_failed", "error", err, "next", hint)
 		w.Header().Set(trailerError, strconv.QuoteToASCII(err.Error()))
+		w.Header().Set(trailerHint, strconv.QuoteToASCII(hint))
 		return
 	}
 	n.log.Info("exported", "commits", sum.Head.Index, "blocks", sum.Blocks, "bytes", sum.Bytes, "took", time.Since(began).Round(time.Millisecond))

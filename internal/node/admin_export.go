@@ -41,7 +41,8 @@ func askExport(ctx context.Context, w io.Writer, home *Home, attach Attach, tell
 		return sum, homeError("start the node, or leave it stopped, and try again", "export from the running node: it ended after %d bytes: %w", n, err)
 	}
 	if text, err := strconv.Unquote(answer.Trailer.Get(trailerError)); err == nil {
-		return sum, homeError("look at the node's log; an archive has all of the history", "export from the running node: %s", text)
+		hint, _ := strconv.Unquote(answer.Trailer.Get(trailerHint))
+		return sum, homeError(hint, "export from the running node: %s", text)
 	}
 	if err := json.Unmarshal([]byte(answer.Trailer.Get(trailerDone)), (*exported)(&sum)); err != nil || sum.Bytes != n {
 		return sum, fmt.Errorf("export from the running node: %d bytes, told %d: %w", n, sum.Bytes, errors.Join(io.ErrUnexpectedEOF, err))

@@ -44,8 +44,16 @@ func (h *Home) export(ctx context.Context, w io.Writer, s chronicle.Source, atta
 			return chronicle.Summary{}, err
 		}
 	}
-	return chronicle.Export(ctx, w, s, files)
+	sum, err := chronicle.Export(ctx, w, s, files)
+	if errors.Is(err, chronicle.ErrPruned) {
+		return sum, &HomeError{err, prunedAdvice}
+	}
+	return sum, err
 }
+
+// prunedAdvice is for who asks a node for a history of which it no longer has the beginning.
+const prunedAdvice = "name the home of a node whose store.retention is archive and that did not begin from a snapshot; " +
+	"this node can be made again without a history: with its config.toml, genesis.json and key.json it begins from a snapshot"
 
 // Attach says what goes into an export beside the history.
 type Attach uint8

@@ -56,7 +56,7 @@ var ErrHistory = errors.New("history does not hold")
 
 // ErrPruned says that a source no longer has its first commits. A node that keeps all of the history, an
 // archive, is to be asked.
-var ErrPruned = errors.New("the first commits are not kept here: take a node whose store.retention is archive and that did not begin from a snapshot")
+var ErrPruned = errors.New("the first commits are not kept here")
 
 // Source is a store as Export reads it. *store.Store is one.
 type Source interface {
