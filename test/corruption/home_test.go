@@ -29,6 +29,7 @@ const namespace dag.Namespace = 1001
 type memory struct {
 	Blocks  [][]byte // in the order in which they were written
 	Commits [][]byte // as the store encodes them
+	Window  [][]byte // the records of a snapshot that the history began from, of commits 1, 2, ...
 }
 
 // author makes blocks and commits of four validators; the home is that of the first.

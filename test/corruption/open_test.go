@@ -1,6 +1,7 @@
 package corruption
 
 import (
+	"bytes"
 	"encoding/gob"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ const (
 	fromLog     = "made again from the log"
 	again       = "made again by the order"
 	asksOthers  = "asks the others"
+	joinsAgain  = "takes a snapshot again"
 	onRead      = "refused when read"
 	refusedLog  = "refused: damaged log"
 	refusedCopy = "refused: damaged database"
@@ -94,6 +96,9 @@ func examine(s *store.Store, found *store.Recovery, committee *dag.Committee, wa
 	if found.Report.BadgerDamage != nil || found.Report.Replayed > 0 {
 		outcome = fromLog
 	}
+	if len(was.Window) > 0 && found.Head == nil {
+		return joinsAgain, nil // as a new node does
+	}
 	if s.Head().Index < commits[len(commits)-1].Index {
 		// The engine makes the commits again, from what the log and the peers have.
 		if outcome == untouched {
@@ -103,7 +108,7 @@ func examine(s *store.Store, found *store.Recovery, committee *dag.Committee, wa
 			return refusal(err)
 		}
 	}
-	err = compare(s, commits)
+	err = errors.Join(compare(s, commits), compareWindow(s, was.Window))
 	if errors.Is(err, store.ErrCorrupt) {
 		_, err = refusal(err)
 		return onRead, err
@@ -142,6 +147,27 @@ func compare(s *store.Store, commits []*ordering.Commit) error {
 		return fmt.Errorf("%d of %d commits of the namespace: %w", len(listed), len(commits), err)
 	}
 	return damage
+}
+
+// compareWindow reads what came with a snapshot.
+func compareWindow(s *store.Store, was [][]byte) error {
+	if len(was) == 0 {
+		return nil
+	}
+	found := 0
+	err := s.Window(func(c *ordering.Commit) error {
+		if int(c.Index) > len(was) {
+			return nil
+		}
+		if found++; !bytes.Equal(c.EncodeRecord(), was[c.Index-1]) {
+			return fmt.Errorf("commit %d of the window is not what it was", c.Index)
+		}
+		return nil
+	})
+	if err == nil && found != len(was) {
+		return fmt.Errorf("%d of %d commits of the window", found, len(was))
+	}
+	return err
 }
 
 func newestOf(blocks []*dag.Verified, author dag.Author) (newest dag.Ref) {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/store"
 )
 
 // How many random harms are tried unless DUNLIN_RANDOM_HARMS and DUNLIN_CUT_OFFS say otherwise.
@@ -27,9 +30,43 @@ func TestRandomHarm(t *testing.T) {
 	seed := number(t, "DUNLIN_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("DUNLIN_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	states := makeStates(t, directory(t))
+	root := directory(t)
+	states := append(makeStates(t, root), makeJoined(t, root))
 	harmOften(t, states, random, int(number(t, "DUNLIN_RANDOM_HARMS", defaultRandom)), harmAtRandom)
 	harmOften(t, states, random, int(number(t, "DUNLIN_CUT_OFFS", defaultCutOffs)), cutOffAtRandom)
+}
+
+// makeJoined makes a home whose history began from a snapshot.
+func makeJoined(t *testing.T, root string) state {
+	t.Helper()
+	const before, after = 40, 20
+	dir := filepath.Join(root, "joined")
+	home := filepath.Join(dir, "home")
+	w := newAuthor(t)
+	w.home(home)
+	var head *ordering.Commit
+	var window []*ordering.Commit
+	for range before {
+		head = w.commit(w.layer(1000))
+		window = append(window, head)
+		w.written.Window = append(w.written.Window, head.EncodeRecord())
+	}
+	s, _, err := store.Open(storeOptions(home, w.committee))
+	check(t, err)
+	staging, err := s.Stage(head)
+	check(t, err)
+	for _, c := range window {
+		check(t, staging.Commit(c))
+	}
+	check(t, staging.Finish(nil))
+	check(t, s.Close())
+	check(t, staging.Install())
+	s, _, err = store.Open(storeOptions(home, w.committee))
+	check(t, err)
+	w.write(s, after, 100_000)
+	check(t, s.Close())
+	w.remember(filepath.Join(dir, "memory"))
+	return state{"joined", dir, w.written.Blocks[len(w.written.Blocks)-1]}
 }
 
 // harmOften harms a copy of a random home, opens it and throws it away, again and again.
