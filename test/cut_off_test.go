@@ -29,6 +29,9 @@ const (
 // nextCommand is what a refused home or history says, in the two parts of a line for a shell.
 var nextCommand = regexp.MustCompile(`(?:hint: |next:) +(?:(mv \S+ \S+) && )?dunlin (run --home \S+(?: --accept-damaged-log)?) \(`)
 
+// errUnread says that a node takes part, and its history can't be read.
+var errUnread = errors.New("the history cannot be read")
+
 // A file of a validator's database, or of its log, is cut off at a random offset while the others go on under
 // load. The validator goes on from what it has, or refuses in words with the next command; the command is
 // typed, and it takes part again with the order that the others have. Nobody contradicts itself. One of the two that are harmed
@@ -57,7 +60,7 @@ func TestCutOffFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.start(old)
-	f.comeBack(old)
+	f.comeBack(old, f.proposesAndReads(old))
 	outcomes := make(map[string]int)
 	for k := range times {
 		victim := []int{young, old}[k%2]
@@ -72,7 +75,7 @@ func TestCutOffFiles(t *testing.T) {
 			excuse(victim)
 		}
 		f.start(victim)
-		typed := f.comeBack(victim)
+		typed := f.comeBack(victim, f.proposesAndReads(victim))
 		t.Logf("%s of %s cut off at %d: typed %q", filepath.Base(file), f.network.Nodes[victim].Name, at, typed)
 		outcomes[fmt.Sprintf("%s, %d commands", filepath.Base(filepath.Dir(file)), len(typed))]++
 	}
@@ -138,12 +141,11 @@ func withoutZeros(path string) (end int64, err error) {
 	}
 }
 
-// comeBack waits until a node takes part again, with all that another one has, and every commit of it can be
-// read. Where it refuses, the command that it names is typed. It returns the commands.
-func (f *fleet) comeBack(i int) (typed []string) {
+// comeBack waits until a node is as wanted. Where it refuses, or its history is errUnread and it has said what to do, that
+// command is typed. It returns the commands.
+func (f *fleet) comeBack(i int, wanted func(status) error) (typed []string) {
 	f.t.Helper()
 	n := f.network.Nodes[i]
-	goal := f.commitOf(0)
 	next := func() {
 		typed = append(typed, f.typeNext(i))
 		if len(typed) > mostCommands {
@@ -151,32 +153,54 @@ func (f *fleet) comeBack(i int) (typed []string) {
 		}
 	}
 	eventually(f.t, n.Name+" comes back", func() error {
-		select {
-		case <-f.running[i].exited:
-			if bytes.Contains(f.saidOf(i), []byte("address already in use")) {
-				time.Sleep(time.Second)
-				f.start(i)
-				break
-			}
-			next()
+		switch {
+		case !f.running[i].ended():
+		case bytes.Contains(f.saidOf(i), []byte("address already in use")):
+			time.Sleep(time.Second)
+			f.start(i)
 		default:
+			next()
 		}
 		s, err := f.clients[i].NodeStatus(f.t.Context())
-		if err != nil {
-			return err
+		if err == nil {
+			err = wanted(s)
 		}
-		if !s.Proposing || s.Commit < goal {
-			return fmt.Errorf("status is %+v", s)
-		}
-		if _, err = f.tryRead(i, s.Commit); err != nil && nextCommand.Match(f.saidOf(i)) {
+		if errors.Is(err, errUnread) && nextCommand.Match(f.saidOf(i)) {
 			p := f.running[i]
-			f.stop(i)
-			f.running[i] = p
+			if !p.ended() {
+				f.stop(i)
+				f.running[i] = p
+			}
 			next()
 		}
 		return err
 	})
 	return typed
+}
+
+// ended reports whether a process is over.
+func (p *process) ended() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// proposesAndReads wants a validator to take part with all that another one has by now, and every commit of it to be there.
+func (f *fleet) proposesAndReads(i int) func(status) error {
+	f.t.Helper()
+	goal := f.commitOf(0)
+	return func(s status) error {
+		if !s.Proposing || s.Commit < goal {
+			return fmt.Errorf("status is %+v", s)
+		}
+		if _, err := f.tryRead(i, s.Commit); err != nil {
+			return errors.Join(errUnread, err)
+		}
+		return nil
+	}
 }
 
 // saidOf is what a node that was started has logged since.
@@ -202,9 +226,9 @@ func (f *fleet) typeNext(i int) string {
 			f.t.Fatalf("%s: %v: %s", last[1], err, out)
 		}
 	}
-	usual := f.command[i]
+	usual, binary := f.command[i], f.binary(i)
 	f.command[i] = func(string) []string {
-		return append([]string{program(f.t)}, strings.Fields(string(last[2]))...)
+		return append([]string{binary}, strings.Fields(string(last[2]))...)
 	}
 	f.start(i)
 	f.command[i] = usual

@@ -16,14 +16,17 @@ import (
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
-// types runs a command line, and wants it to end with the exit code 0 and to print what is wanted.
+// types runs a command line with the program that the first node runs, and wants it to end with the exit code 0 and to print what is wanted.
 func (f *fleet) types(wanted string, args ...string) {
 	f.t.Helper()
-	out, err := exec.Command(program(f.t), args...).CombinedOutput()
+	out, err := exec.Command(f.binary(0), args...).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), wanted) {
 		f.t.Fatalf("dunlin %s: %v, want %q in:\n%s", strings.Join(args, " "), err, wanted, out)
 	}
 }
+
+// binary is the program that a node runs.
+func (f *fleet) binary(i int) string { return f.command[i](f.network.Nodes[i].Home)[0] }
 
 // TestNamespaces registers a namespace on a running network and uses it at once, at other nodes, with an
 // observer and over a restart; then it is closed.
@@ -64,20 +67,26 @@ func TestNamespaces(t *testing.T) {
 			t.Errorf("node %d shows %d items of the closed namespace, want 10: %v", i, len(r.GetItems()), err)
 		}
 	}
-	first, err := f.clients[0].Network(t.Context())
+	f.sameNamespaces(f.all()...)
+	f.checkHonest()
+}
+
+// sameNamespaces wants nodes to tell the same of all namespaces as the first of them.
+func (f *fleet) sameNamespaces(nodes ...int) {
+	f.t.Helper()
+	first, err := f.clients[nodes[0]].Network(f.t.Context())
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	for _, i := range f.all() {
-		n, err := f.clients[i].Network(t.Context())
+	for _, i := range nodes[1:] {
+		n, err := f.clients[i].Network(f.t.Context())
 		if err != nil {
-			t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		if diff := cmp.Diff(first.GetNamespaces(), n.GetNamespaces(), protocmp.Transform()); diff != "" {
-			t.Errorf("nodes 0 and %d differ: %s", i, diff)
+			f.t.Errorf("nodes %d and %d differ: %s", nodes[0], i, diff)
 		}
 	}
-	f.checkHonest()
 }
 
 // knows waits until a node has a version of a namespace.

@@ -111,10 +111,10 @@ func (f *fleet) forget(nodes ...int) {
 	}
 }
 
-// All validators have pruned the first commits. A new observer joins from a snapshot, serves what follows as the others do, and
+// Namespace 77 is registered and all validators have pruned the first commits, its registration too. A new observer joins from a snapshot, serves what follows as the others do, and
 // says PRUNED of what went before. A validator that lost its disk comes back with its key, and one that was away until
-// nobody had what it lacked takes a snapshot by itself; both propose, and nobody contradicts itself. A node
-// that is to keep everything says in words that nobody has it.
+// nobody had what it lacked, the namespace's change too, takes a snapshot by itself; both propose, nobody contradicts
+// itself, and all have the same namespaces. A node that is to keep everything says in words that nobody has it.
 func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes some hundred commits")
@@ -137,6 +137,8 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	}
 	f.start(validators...)
 	f.untilProposing(validators...)
+	key := filepath.Join(f.network.Nodes[0].Home, "key.json")
+	f.types("register of namespace 77 is applied", "namespace", "register", "77:notes:open", "--key", key, "--api", f.network.Nodes[0].API)
 	f.untilPruned(keptBlocks, validators...)
 	f.forget(validators...)
 
@@ -149,6 +151,9 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	f.sameCommits(observer, 0, 50)
 	f.wantPruned(observer)
 	f.submitOpen(observer, "to the observer", 4)
+	f.sameNamespaces(observer, 0)
+	f.types("is committed", "submit", "--api", f.network.Nodes[observer].API, "--namespace", "notes", "by the observer")
+	f.exportsNothing(observer)
 
 	f.kill(lost)
 	if err := os.RemoveAll(filepath.Join(f.network.Nodes[lost].Home, node.DataDir)); err != nil {
@@ -157,15 +162,25 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	f.start(lost)
 	f.untilProposing(lost)
 	f.submitOpen(lost, "after the loss of the disk", 4)
+	f.sameNamespaces(lost, 0)
+	for _, i := range []int{observer, lost} {
+		f.loseManifest(i, lost)
+		f.sameNamespaces(i, 0)
+		f.sameCommits(i, 0, 50)
+	}
 	f.sameCommits(lost, 0, 50)
 
 	f.stop(away)
+	f.types("update of namespace 77 is applied", "namespace", "update", "notes", "--name", "diary", "--key", key, "--api", f.network.Nodes[0].API)
 	from := f.commitOf(0)
 	f.untilPruned(from+keptBlocks, 0, 1, lost)
 	f.forget(0, 1, lost)
 	f.start(away)
 	f.untilProposing(away)
 	f.submitOpen(away, "after a long time", 4)
+	f.knows(away, 77, 2)
+	f.sameNamespaces(away, 0)
+	f.types("is committed", "submit", "--api", f.network.Nodes[away].API, "--namespace", "diary", "by a node that was away")
 	if earliest := f.earliestOf(away); earliest <= from {
 		t.Errorf("the validator that was away has commits from %d on, and the others had pruned up to %d", earliest, from)
 	}
@@ -179,6 +194,51 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 			t.Errorf("%s holds evidence of equivocation against %d validators", s.Name, s.Equivocators)
 		}
 	}
+}
+
+// loseManifest cuts off what the database of a node that began from a snapshot is made of, and wants the node to come
+// back, with one command or none.
+func (f *fleet) loseManifest(i, proposer int) {
+	f.t.Helper()
+	f.stop(i)
+	if err := os.Truncate(filepath.Join(f.network.Nodes[i].Home, node.DataDir, "badger", "MANIFEST"), 20); err != nil {
+		f.t.Fatal(err)
+	}
+	goal := f.commitOf(0)
+	f.start(i)
+	typed := f.comeBack(i, func(s status) error {
+		if s.Commit < goal || i == proposer && !s.Proposing {
+			return fmt.Errorf("status is %+v", s)
+		}
+		return nil
+	})
+	f.t.Logf("%s lost its MANIFEST: typed %q", f.network.Nodes[i].Name, typed)
+	if earliest := f.earliestOf(i); earliest < 2 {
+		f.t.Errorf("%s begins with commit %d: from no snapshot", f.network.Nodes[i].Name, earliest)
+	}
+}
+
+// exportsNothing wants a node that does not have the first commits to say so and what to do, be it running or not.
+func (f *fleet) exportsNothing(i int) {
+	f.t.Helper()
+	refused := func() {
+		for _, command := range []string{"log export", "backup create"} {
+			file := filepath.Join(f.t.TempDir(), "history")
+			line := append(strings.Fields(command), file, "--home", f.network.Nodes[i].Home)
+			out, err := exec.Command(f.binary(i), line...).CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "the first commits are not kept here") || !strings.Contains(string(out), "store.retention is archive") {
+				f.t.Errorf("dunlin %s: %v, want a refusal that says what to do:\n%s", command, err, out)
+			}
+			if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+				f.t.Errorf("dunlin %s leaves a file: %v", command, err)
+			}
+		}
+	}
+	refused()
+	f.stop(i)
+	refused()
+	f.start(i)
+	f.until(i, "answers", func(status) bool { return true })
 }
 
 // wantPruned asks a node for what went before its history.
