@@ -20,6 +20,9 @@ import (
 // heads.
 const ChainRefresh = min(256, dag.ValidityWindow/2)
 
+// maxChains is how many namespaces can have a chain: those of the registry, which forgets none, and that of controls.
+const maxChains = dag.MaxNamespaces + 1
+
 // ChainStart is the hash at the beginning of a namespace's chain.
 func ChainStart(network crypto.Digest, ns dag.Namespace) crypto.Digest {
 	var raw [8]byte
@@ -137,6 +140,9 @@ func (x *Chains) restore(newest []*Commit, root crypto.Digest) error {
 		for _, s := range c.Chains {
 			at := x.place(s.Namespace)
 			x.heads[at].Hash, x.written[at] = s.After, c.Index
+		}
+		if len(x.heads) > maxChains {
+			return fmt.Errorf("%w: the newest commits write chains of more than %d namespaces", ErrCommit, maxChains)
 		}
 	}
 	x.tree = NewChainTree(x.heads)

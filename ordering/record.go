@@ -39,11 +39,24 @@ func DecodeRecord(raw []byte) (*Commit, error) {
 		return nil, fmt.Errorf("%w: record cut short or bytes left over", ErrCommit)
 	case DAGRoot(c.Anchors, c.Blocks) != c.DAGRoot:
 		return nil, fmt.Errorf("%w: commit %d does not have the anchors and blocks that it names", ErrCommit, c.Index)
+	case !plausibleChains(c.Chains):
+		return nil, fmt.Errorf("%w: commit %d writes chains of %d namespaces, twice or out of order", ErrCommit, c.Index, len(c.Chains))
 	case OrderRoot(c.Accepted) != c.OrderRoot || int(c.Items) != len(c.Accepted):
 		return nil, fmt.Errorf("%w: commit %d does not hold the ids that it names", ErrCommit, c.Index)
 	}
 	c.Digest = c.ComputeDigest()
 	return c, nil
+}
+
+// plausibleChains reports whether the steps may be those of a commit. No digest covers them one by one, so that what a
+// peer gives must not cost more than what a network can have.
+func plausibleChains(steps []ChainStep) bool {
+	for i := 1; i < len(steps); i++ {
+		if steps[i-1].Namespace >= steps[i].Namespace {
+			return false
+		}
+	}
+	return len(steps) <= maxChains
 }
 
 // WindowCheck holds a head's state against the window of duplicates below it, without the ids. It takes some

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -331,4 +332,64 @@ func FuzzRecords(f *testing.F) {
 		_, _ = snapshot.DecodeReach(record)
 		_, _ = snapshot.DecodeQuery(record)
 	})
+}
+
+// TestStatesAreBounded: a peer cannot fill the memory with states that the head does not name, or with one many times.
+func TestStatesAreBounded(t *testing.T) {
+	chain := snapshottest.New(t, 30)
+	head := chain.Commits[29]
+	states, err := ordering.ReadStates(head, func(i dag.CommitIndex) (*ordering.Commit, error) { return chain.Commits[i-1], nil })
+	if err != nil || len(states) == 0 {
+		t.Fatal(len(states), err)
+	}
+	s := snapshot.NewStates(head)
+	if err := s.Take(snapshot.EncodeState(states[0])); err != nil {
+		t.Fatal(err)
+	}
+	for name, state := range map[string]ordering.State{
+		"a second time":                 states[0],
+		"what this network has none of": {Kind: ordering.Namespaces, Encoded: []byte("x")},
+		"of no kind":                    {Kind: 99, Encoded: []byte("x")},
+	} {
+		if err := s.Take(snapshot.EncodeState(state)); !errors.Is(err, snapshot.ErrSnapshot) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestChainsAreBounded: no digest covers the chains of one commit, so that a peer cannot fill memory and disk with more of
+// them than a network can have, in one commit or over several.
+func TestChainsAreBounded(t *testing.T) {
+	chain := snapshottest.New(t, 90)
+	head := chain.Commits[89]
+	steps := func(first, count int) (out []ordering.ChainStep) {
+		for i := range count {
+			out = append(out, ordering.ChainStep{Namespace: dag.Namespace(first + i)})
+		}
+		return out
+	}
+	record := func(c *ordering.Commit, chains []ordering.ChainStep) []byte {
+		changed := *c
+		changed.Chains = chains
+		return snapshot.EncodeCommit(changed.EncodeRecord())
+	}
+	for name, chains := range map[string][]ordering.ChainStep{
+		"more than can be": steps(1, dag.MaxNamespaces+2),
+		"one twice":        append(steps(5, 1), steps(5, 1)...),
+		"out of order":     append(steps(5, 1), steps(4, 1)...),
+	} {
+		w := snapshot.NewWindow(chain.Config.Committee.Network(), head)
+		if _, err := w.Take(record(head, chains)); !errors.Is(err, snapshot.ErrSnapshot) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w := snapshot.NewWindow(chain.Config.Committee.Network(), head)
+	for i := len(chain.Commits); i > 0; i-- {
+		if _, err := w.Take(record(chain.Commits[i-1], steps(1000*i, 60))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Finish(); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("over several commits: %v", err)
+	}
 }

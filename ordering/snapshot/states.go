@@ -1,6 +1,10 @@
 package snapshot
 
-import "github.com/dunlin-network/dunlin/ordering"
+import (
+	"slices"
+
+	"github.com/dunlin-network/dunlin/ordering"
+)
 
 // States takes the answer to AskStates for a head.
 type States struct {
@@ -23,11 +27,23 @@ func (s *States) Query() (Query, bool) {
 
 // Take notes the next record. Errors wrap ErrSnapshot.
 func (s *States) Take(record []byte) error {
-	if len(record) < 2 || record[0] != recordState || len(s.found) == maxStates {
+	if len(record) < 2 || record[0] != recordState {
 		return wrong("record out of place among carried states")
 	}
-	s.found = append(s.found, ordering.State{Kind: ordering.StateKind(record[1]), Encoded: append([]byte(nil), record[2:]...)})
+	kind := ordering.StateKind(record[1])
+	if !s.missing(kind) {
+		return wrong("%v that commit %d does not carry, or twice", kind, s.head.Index)
+	}
+	s.found = append(s.found, ordering.State{Kind: kind, Encoded: append([]byte(nil), record[2:]...)})
 	return nil
+}
+
+// missing reports whether the head carries a state of a kind that has not come yet: each may be large, and all are held
+// until the last is there.
+func (s *States) missing(kind ordering.StateKind) bool {
+	has := func(state ordering.State) bool { return state.Kind == kind }
+	carries := func(ref ordering.StateRef) bool { return ref.Kind == kind && ref.Commit > 0 }
+	return slices.ContainsFunc(s.head.StateRefs(), carries) && !slices.ContainsFunc(s.found, has)
 }
 
 // Empty reports whether the peer gave nothing: it does not have them, which is no fault.
