@@ -53,13 +53,16 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request) error {
 	if refused != nil {
 		return writeJSON(w, http.StatusOK, rpcResponse{Version: "2.0", ID: nullID, Error: refused})
 	}
-	answers := make([]rpcResponse, 0, len(requests))
-	for i := range requests {
-		answer := s.rpcAnswerWith(r.Context(), &requests[i], func(ctx context.Context, q *rpcRequest) (any, error) { return s.rpcCall(ctx, &rule, q) })
-		if requests[i].ID != nil {
-			answers = append(answers, answer)
+	counted := true // the first by guard
+	answers := s.rpcAnswers(r.Context(), requests, func(ctx context.Context, q *rpcRequest) (any, error) {
+		if !counted {
+			if err := s.mayCall(clientOf(ctx)); err != nil {
+				return nil, err
+			}
 		}
-	}
+		counted = false
+		return s.rpcCall(ctx, &rule, q)
+	})
 	switch {
 	case len(answers) == 0:
 		w.WriteHeader(http.StatusNoContent)
@@ -102,6 +105,29 @@ func unreadable(raw []byte) *rpcError {
 		return &rpcError{Code: rpcInvalid, Message: `want {"jsonrpc":"2.0","id":1,"method":"...","params":[...]} or a batch of such`}
 	}
 	return &rpcError{Code: rpcParse, Message: "the body is not JSON"}
+}
+
+// rpcAnswers answers requests by calls, one after the other, and leaves out notifications. What execution clients say is
+// held until the last has been answered: beyond a bound no more are asked.
+func (s *Server) rpcAnswers(ctx context.Context, requests []rpcRequest, call func(context.Context, *rpcRequest) (any, error)) []rpcResponse {
+	answers, held := make([]rpcResponse, 0, len(requests)), 0
+	bounded := func(ctx context.Context, q *rpcRequest) (any, error) {
+		if held > maxRPCAnswerBytes {
+			return nil, over(ReasonTooLarge, maxRPCAnswerBytes, "the batch's answers take more than %d bytes: ask for the rest in another", maxRPCAnswerBytes)
+		}
+		return call(ctx, q)
+	}
+	for i := range requests {
+		answer := s.rpcAnswerWith(ctx, &requests[i], bounded)
+		if requests[i].ID == nil {
+			continue
+		}
+		if theirs, ok := answer.Result.(json.RawMessage); ok {
+			held += len(theirs)
+		}
+		answers = append(answers, answer)
+	}
+	return answers
 }
 
 // rpcAnswerWith answers one request by a call.

@@ -4,7 +4,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -14,6 +16,8 @@ import (
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/rollupapi"
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
+	"github.com/dunlin-network/dunlin/rollupapi/execution"
+	"github.com/dunlin-network/dunlin/rollupapi/gate"
 )
 
 type rpcAnswer struct {
@@ -163,5 +167,59 @@ func TestRPCBatch(t *testing.T) {
 	}
 	if status, body := do(t, http.MethodPost, url+"/rpc/1001", notification); status != http.StatusNoContent || len(body) != 0 {
 		t.Errorf("notification: %d, %s", status, body)
+	}
+}
+
+// TestRPCBatchCounts: what a client may call in a second is not more where it calls in batches.
+func TestRPCBatchCounts(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	g, err := gate.New(gate.Config{Tokens: []gate.Token{{Name: "a", Secret: secret, Allowance: gate.Allowance{RequestsPerSecond: 3}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := apitest.New(t).Config()
+	config.Gate = g
+	url, _ := apitest.Start(t, rollupapi.New(config))
+	const call = `{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}`
+	request, err := http.NewRequestWithContext(t.Context(), "POST", url+"/rpc/1001", strings.NewReader("["+strings.Repeat(call+",", 63)+call+"]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+secret)
+	response, err := web(t).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, refused := strings.Count(string(body), `"0x3e9"`), strings.Count(string(body), "RATE_LIMITED")
+	if done < 3 || refused == 0 {
+		t.Errorf("%d of 64 calls are answered, %d refused: %s", done, refused, body)
+	}
+}
+
+// TestRPCBatchHolds: a small batch does not make the node hold as many large answers of an execution client.
+func TestRPCBatchHolds(t *testing.T) {
+	asked := 0
+	client := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"result":%q}`, strings.Repeat("x", 3<<20))
+	}))
+	defer client.Close()
+	clients, err := execution.New(map[string]string{"1001": client.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer clients.Close()
+	config := apitest.New(t).Config()
+	config.Execution = clients
+	url, _ := apitest.Start(t, rollupapi.New(config))
+	const call = `{"jsonrpc":"2.0","id":1,"method":"eth_getLogs","params":[{}]}`
+	_, body := do(t, http.MethodPost, url+"/rpc/1001", "["+strings.Repeat(call+",", 9)+call+"]")
+	if asked != 3 || len(body) > 10<<20 || strings.Count(string(body), `"TOO_LARGE"`) != 7 {
+		t.Errorf("asked %d times, answered %d bytes", asked, len(body))
 	}
 }

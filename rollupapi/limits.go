@@ -45,6 +45,8 @@ const (
 	maxBatchBytes = 256 << 10
 	// maxRPCBatch is how many JSON-RPC requests one batch may hold.
 	maxRPCBatch = 64
+	// maxRPCAnswerBytes bounds what execution clients answer one batch, but for the last answer.
+	maxRPCAnswerBytes = 8 << 20
 	// maxBatchSearch is how many batches one call of Rollkit's interface walks through to find the one it names.
 	maxBatchSearch = 2048
 	// maxIdempotencyKey is how many bytes an idempotency key may have.

@@ -112,13 +112,7 @@ func (x *session) answer(ctx context.Context, raw []byte) any {
 	if refused != nil {
 		return rpcResponse{Version: "2.0", ID: nullID, Error: refused}
 	}
-	answers := make([]rpcResponse, 0, len(requests))
-	for i := range requests {
-		answer := x.server.rpcAnswerWith(ctx, &requests[i], x.call)
-		if requests[i].ID != nil {
-			answers = append(answers, answer)
-		}
-	}
+	answers := x.server.rpcAnswers(ctx, requests, x.call)
 	switch {
 	case len(answers) == 0:
 		return nil

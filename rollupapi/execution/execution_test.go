@@ -17,7 +17,9 @@ func TestAllowed(t *testing.T) {
 	for method, want := range map[string]bool{
 		"eth_call": true, "eth_blockNumber": true, "net_version": true, "web3_clientVersion": true,
 		"eth_sendTransaction": false, "eth_sendRawTransactionConditional": false, "eth_sign": false, "eth_signTypedData_v4": false,
-		"eth_subscribe": false, "admin_peers": false, "debug_traceCall": false, "personal_unlockAccount": false, "engine_newPayloadV3": false,
+		"eth_resend": false, "eth_fillTransaction": false, "eth_accounts": false, "eth_submitWork": false, "eth_setEtherbase": false,
+		"eth_callEverythingAndSign": false, "net_addPeer": false, "net_version ": false, "eth_call\x00": false,
+		"eth_subscribe": false, "eth_getUncleCountByBlockNumber": true, "eth_blobBaseFee": true, "web3_sha3": true, "eth_newFilter": true, "admin_peers": false, "debug_traceCall": false, "personal_unlockAccount": false, "engine_newPayloadV3": false,
 		"": false, "ETH_call": false, " eth_call": false,
 	} {
 		if execution.Allowed(method) != want {
