@@ -175,17 +175,22 @@ const nobody = ordering.Everyone
 // while nothing came.
 func (t *taker) proof(ctx context.Context, beyond dag.CommitIndex) (*ordering.Commit, ordering.Peer, error) {
 	peers := slices.DeleteFunc(t.connected(nobody), func(p ordering.Peer) bool { return t.useless[p] })
+	if len(peers) == 0 { // all had their turn: what was busy then may answer now
+		clear(t.useless)
+		peers = t.connected(nobody)
+	}
 	for len(peers) > 0 {
 		some := peers[:min(max(proofPeers, t.order.Committee.Validity()), len(peers))]
 		peers = peers[len(some):]
 		var mu sync.Mutex
 		var newest *ordering.Commit
 		from := nobody
+		asked, stop := context.WithCancel(ctx)
 		var asking sync.WaitGroup
 		for _, p := range some {
 			asking.Go(func() {
 				proof := snapshot.NewProof(t.order.Committee)
-				err := t.mesh.Ask(ctx, p, snapshot.Query{Kind: snapshot.AskProof}, proof.Take)
+				err := t.mesh.Ask(asked, p, snapshot.Query{Kind: snapshot.AskProof}, proof.Take)
 				head, unproven := proof.Head()
 				mu.Lock()
 				defer mu.Unlock()
@@ -194,12 +199,14 @@ func (t *taker) proof(ctx context.Context, beyond dag.CommitIndex) (*ordering.Co
 					t.liars[p] = true
 				case err == nil && unproven == nil && head.Index > beyond && (newest == nil || head.Index > newest.Index):
 					newest, from = head, p
+					time.AfterFunc(reachPatience, stop) // who dribbles does not hold up those that answer
 				case err == nil && unproven != nil && proof.Begun():
 					t.liar(p, unproven)
 				}
 			})
 		}
 		asking.Wait()
+		stop()
 		if newest != nil {
 			return newest, from, nil
 		}
@@ -211,7 +218,7 @@ func (t *taker) proof(ctx context.Context, beyond dag.CommitIndex) (*ordering.Co
 func (t *taker) window(ctx context.Context, w *snapshot.Window, staging *store.Staging, first ordering.Peer) error {
 	at := first
 	for fruitless := 0; fruitless < maxFruitless; {
-		if w.Unproven() && (fruitless == firstFruitless || t.liars[first]) {
+		if w.Unproven() && (fruitless == firstFruitless || t.liars[first] || t.slow[first]) {
 			t.useless[first] = true
 			return errors.New("the node that proved the newest commit does not give those before it")
 		}
@@ -253,7 +260,9 @@ func (t *taker) part(ctx context.Context, p ordering.Peer, q snapshot.Query, w *
 	asking, stop := context.WithTimeout(ctx, partPatience)
 	defer stop()
 	var own error
+	before, size := w.Left(), 0
 	err := t.mesh.Ask(asking, p, q, func(record []byte) error {
+		size += len(record)
 		c, err := w.Take(record)
 		if err != nil {
 			return err
@@ -269,8 +278,8 @@ func (t *taker) part(ctx context.Context, p ordering.Peer, q snapshot.Query, w *
 		return ctx.Err()
 	case wrong(err):
 		t.liars[p] = true
-	case asking.Err() != nil:
-		t.slow[p] = true
+	case asking.Err() != nil, err == nil && w.Left() > 0 && w.Left() < before && !q.Full(size):
+		t.slow[p] = true // also who ends an answer early: a commit at a time would take hours
 	}
 	return nil
 }

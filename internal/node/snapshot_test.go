@@ -33,10 +33,14 @@ func (m *fakeMesh) Peers() []p2p.PeerInfo {
 	return out
 }
 
-func (m *fakeMesh) Ask(_ context.Context, to ordering.Peer, q snapshot.Query, take func([]byte) error) error {
+func (m *fakeMesh) Ask(ctx context.Context, to ordering.Peer, q snapshot.Query, take func([]byte) error) error {
 	m.mu.Lock()
 	m.asked[to]++
 	m.mu.Unlock()
+	if _, ok := m.sources[to].(stuck); ok {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	size := 0
 	full := errors.New("full")
 	err := m.sources[to].Snapshot(q, func(record []byte) error {
@@ -149,6 +153,59 @@ func TestTakeSnapshotAmongLiars(t *testing.T) {
 type silent struct{}
 
 func (silent) Snapshot(snapshot.Query, func([]byte) error) error { return nil }
+
+// stuck never ends an answer.
+type stuck struct{ silent }
+
+// dribble answers a query about the window with one record.
+type dribble struct{ p2p.SnapshotSource }
+
+func (d dribble) Snapshot(q snapshot.Query, give func([]byte) error) error {
+	if q.Kind == snapshot.AskWindow {
+		q.Low = q.At
+	}
+	return d.SnapshotSource.Snapshot(q, give)
+}
+
+// busy gives nothing of the window at first.
+type busy struct {
+	p2p.SnapshotSource
+	left *int
+}
+
+func (b busy) Snapshot(q snapshot.Query, give func([]byte) error) error {
+	if q.Kind == snapshot.AskWindow {
+		if *b.left--; *b.left >= 0 {
+			return p2p.ErrBusy
+		}
+	}
+	return b.SnapshotSource.Snapshot(q, give)
+}
+
+// TestTakeSnapshotAmongTheSlow: one peer can hold up nobody who takes a snapshot, by answering late, never or a
+// little at a time; and a peer that was busy is asked again.
+func TestTakeSnapshotAmongTheSlow(t *testing.T) {
+	chain := snapshottest.New(t, 100)
+	truth := &snapshottest.Source{Chain: chain, Head: 80}
+	ahead := &snapshottest.Source{Chain: chain, Head: 85}
+	t.Run("a little at a time", func(t *testing.T) {
+		s, _, m := takeFrom(t, chain, dribble{ahead}, truth, truth)
+		if m.asked[0] > 4 || s.Head() != chain.Commits[79].Ref() || len(m.blamed) > 0 {
+			t.Errorf("asked %d times, head %v, blamed %v", m.asked[0], s.Head(), m.blamed)
+		}
+	})
+	t.Run("never", func(t *testing.T) {
+		if s, _, m := takeFrom(t, chain, stuck{}, truth, truth); s.Head() != chain.Commits[79].Ref() || len(m.blamed) > 0 {
+			t.Errorf("head %v, blamed %v", s.Head(), m.blamed)
+		}
+	})
+	t.Run("busy for a while", func(t *testing.T) {
+		left := firstFruitless + 1
+		if s, _, _ := takeFrom(t, chain, busy{truth, &left}); s.Head() != chain.Commits[79].Ref() {
+			t.Errorf("head %v", s.Head())
+		}
+	})
+}
 
 // only answers queries of one kind.
 type only struct {
