@@ -1,6 +1,7 @@
 package rollupapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,35 +31,90 @@ func (c *chainState) head(network crypto.Digest, ns dag.Namespace) crypto.Digest
 }
 
 // chainBook makes states out of the newest commits' records and keeps a few: readers at the tip ask for the
-// same ones. It is safe for concurrent use.
+// same ones, or for the next. It is safe for concurrent use.
 type chainBook struct {
 	network crypto.Digest
 	history History
-	mu      sync.Mutex
-	kept    []*chainState // the newest made last
+
+	mu   sync.Mutex
+	kept []*chainState // the newest made last
+
+	// gathering is held over the reading of ordering.ChainRefresh records: who asks for old states waits for others like
+	// it, and not who reads at the tip.
+	gathering sync.Mutex
 }
 
-// keptStates is how many states are kept, each of at most some 400 KiB.
-const keptStates = 8
+// keptStates is how many states are kept, each of at most some 400 KiB, and nearStates how many commits one may be
+// behind to be carried on.
+const keptStates, nearStates = 8, 64
 
 // errHeadsPruned says that a commit is so old that the commits which name the heads are no longer there.
 var errHeadsPruned = errors.New("the heads of the chains are pruned")
 
 // state is the state after a commit, which the node has. It wraps errHeadsPruned if records before it are missing.
 func (b *chainBook) state(at dag.CommitIndex) (*chainState, error) {
+	from := b.nearest(at)
+	if from == nil {
+		b.gathering.Lock()
+		defer b.gathering.Unlock()
+		from = b.nearest(at)
+	}
+	switch {
+	case from == nil:
+		return b.keep(b.gather(at))
+	case from.at == at:
+		return from, nil
+	}
+	return b.keep(b.carryOn(from, at))
+}
+
+// nearest is the kept state after a commit, or one from which that is near; nil for none.
+func (b *chainBook) nearest(at dag.CommitIndex) (found *chainState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if known := b.find(at); known != nil {
-		return known, nil
+	for _, s := range b.kept {
+		if s.at <= at && at-s.at <= nearStates && (found == nil || s.at > found.at) {
+			found = s
+		}
 	}
+	return found
+}
+
+// keep keeps a state that was made. The one of the newest commit stays, whoever asks for old ones.
+func (b *chainBook) keep(made *chainState, err error) (*chainState, error) {
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.kept = append(b.kept, made); len(b.kept) > keptStates {
+		oldest := 0
+		if b.kept[0].at == slices.MaxFunc(b.kept, func(x, y *chainState) int { return cmp.Compare(x.at, y.at) }).at {
+			oldest = 1
+		}
+		b.kept = slices.Delete(b.kept, oldest, oldest+1)
+	}
+	return made, nil
+}
+
+func (b *chainBook) record(i dag.CommitIndex) (*ordering.Commit, error) {
+	record, ok, err := b.history.Record(i)
+	if err != nil {
+		return nil, fmt.Errorf("read commit %d: %w", i, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("commit %d: %w", i, errHeadsPruned)
+	}
+	return record, nil
+}
+
+// gather makes a state out of the records that hold all heads.
+func (b *chainBook) gather(at dag.CommitIndex) (*chainState, error) {
 	var newest []*ordering.Commit
 	for i := at - min(at, ordering.ChainRefresh) + 1; i <= at; i++ {
-		record, ok, err := b.history.Record(i)
+		record, err := b.record(i)
 		if err != nil {
-			return nil, fmt.Errorf("read commit %d: %w", i, err)
-		}
-		if !ok {
-			return nil, fmt.Errorf("commit %d: %w", i, errHeadsPruned)
+			return nil, err
 		}
 		newest = append(newest, record)
 	}
@@ -66,20 +122,31 @@ func (b *chainBook) state(at dag.CommitIndex) (*chainState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chains after commit %d: %w", at, err)
 	}
-	made := &chainState{at, heads, ordering.NewChainTree(heads)}
-	b.kept = append(b.kept, made)
-	if len(b.kept) > keptStates {
-		b.kept = b.kept[1:]
-	}
-	return made, nil
+	return &chainState{at, heads, ordering.NewChainTree(heads)}, nil
 }
 
-func (b *chainBook) find(at dag.CommitIndex) *chainState {
-	i := slices.IndexFunc(b.kept, func(c *chainState) bool { return c.at == at })
-	if i < 0 {
-		return nil
+// carryOn makes a state out of an earlier one and the records since.
+func (b *chainBook) carryOn(from *chainState, at dag.CommitIndex) (*chainState, error) {
+	made := &chainState{at: at, heads: slices.Clone(from.heads)}
+	var root crypto.Digest
+	for i := from.at + 1; i <= at; i++ {
+		record, err := b.record(i)
+		if err != nil {
+			return nil, err
+		}
+		for _, step := range record.Chains {
+			place, known := slices.BinarySearchFunc(made.heads, step.Namespace, func(h ordering.ChainHead, ns dag.Namespace) int { return cmp.Compare(h.Namespace, ns) })
+			if !known {
+				made.heads = slices.Insert(made.heads, place, ordering.ChainHead{Namespace: step.Namespace})
+			}
+			made.heads[place].Hash = step.After
+		}
+		root = record.ChainRoot
 	}
-	return b.kept[i]
+	if made.tree = ordering.NewChainTree(made.heads); made.tree.Root() != root {
+		return nil, fmt.Errorf("chains after commit %d: %w: the heads are not those that it names", at, ordering.ErrCommit)
+	}
+	return made, nil
 }
 
 // chainHash is the hash of a namespace's chain at a position that this node can go on from.

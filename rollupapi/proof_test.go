@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -220,4 +221,47 @@ func TestDependencies(t *testing.T) {
 	later := c.BundleItem(t, "later", apitest.Quiet, apitest.Unprotected)
 	c.Commit(t, []dag.Item{c.OpenItem(t, apitest.Quiet, "x"), later})
 	check("stream of what comes", next(), 3, later.ID)
+}
+
+// countedRecords counts the records that are read.
+type countedRecords struct {
+	rollupapi.History
+	records atomic.Int64
+}
+
+func (h *countedRecords) Record(i dag.CommitIndex) (*ordering.Commit, bool, error) {
+	h.records.Add(1)
+	return h.History.Record(i)
+}
+
+// TestProofsOfARangeReadOnce: the chains of neighbouring commits come from each other, and what old ones cost is not paid by
+// readers at the tip.
+func TestProofsOfARangeReadOnce(t *testing.T) {
+	c := apitest.New(t)
+	const old, range64, head = 30, 64, 200
+	for i := range head {
+		c.Commit(t, []dag.Item{c.OpenItem(t, []dag.Namespace{apitest.Open, apitest.Quiet}[i%2], fmt.Sprint(i))})
+	}
+	config := c.Config()
+	counted := &countedRecords{History: config.History}
+	config.History = counted
+	url, _ := apitest.Start(t, rollupapi.New(config))
+	read := func(from, to int) int64 {
+		before := counted.records.Load()
+		status, body := get(t, fmt.Sprintf("%s/v1/namespaces/open/proof?commit=%d&to_commit=%d", url, from, to))
+		if status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		return counted.records.Load() - before
+	}
+	read(head, head)
+	if n := read(old+1, old+range64); n > old+2*range64 {
+		t.Errorf("%d records are read for %d commits", n, range64)
+	}
+	c.Commit(t, []dag.Item{c.OpenItem(t, apitest.Open, "next")})
+	if n := read(head+1, head+1); n > 2 {
+		t.Errorf("%d records are read for the next commit at the tip", n)
+	}
+	document(t, url+"/v1/namespaces/open/proof?commit=201")
+	document(t, url+"/v1/namespaces/quiet/proof?commit=60")
 }
