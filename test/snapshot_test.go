@@ -153,6 +153,7 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	f.submitOpen(observer, "to the observer", 4)
 	f.sameNamespaces(observer, 0)
 	f.types("is committed", "submit", "--api", f.network.Nodes[observer].API, "--namespace", "notes", "by the observer")
+	f.certifies(observer)
 	f.exportsNothing(observer)
 
 	f.kill(lost)
@@ -163,6 +164,7 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	f.untilProposing(lost)
 	f.submitOpen(lost, "after the loss of the disk", 4)
 	f.sameNamespaces(lost, 0)
+	f.certifies(lost)
 	for _, i := range []int{observer, lost} {
 		f.loseManifest(i, lost)
 		f.sameNamespaces(i, 0)
@@ -180,6 +182,7 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	f.submitOpen(away, "after a long time", 4)
 	f.knows(away, 77, 2)
 	f.sameNamespaces(away, 0)
+	f.certifies(away)
 	f.types("is committed", "submit", "--api", f.network.Nodes[away].API, "--namespace", "diary", "by a node that was away")
 	if earliest := f.earliestOf(away); earliest <= from {
 		t.Errorf("the validator that was away has commits from %d on, and the others had pruned up to %d", earliest, from)
@@ -194,6 +197,28 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 			t.Errorf("%s holds evidence of equivocation against %d validators", s.Name, s.Equivocators)
 		}
 	}
+}
+
+// certifies wants a node to have a certificate that is newer than what it began with, by the key that the first node has
+// too. Who knows nothing but the genesis can't prove that key any more: the deals that it is made of are pruned.
+func (f *fleet) certifies(i int) {
+	f.t.Helper()
+	goal := f.commitOf(0)
+	eventually(f.t, fmt.Sprintf("%s has a certificate beyond commit %d", f.network.Nodes[i].Name, goal), func() error {
+		f.drive(1, 0)
+		proven, err := f.clients[i].Certificate(f.t.Context(), 0)
+		if err != nil {
+			return err
+		}
+		if got := proven.Certificate.Commit.Index; got <= goal {
+			return fmt.Errorf("commit %d is certified", got)
+		}
+		keys, err := f.clients[0].CertificateKeys(f.t.Context())
+		if err != nil {
+			return err
+		}
+		return proven.Verify(keys)
+	})
 }
 
 // loseManifest cuts off what the database of a node that began from a snapshot is made of, and wants the node to come
