@@ -39,7 +39,8 @@ type pool struct {
 	lanes    map[dag.Namespace]*lane
 	plain    turns
 	sealed   turns // a block may hold only so many
-	resume   fifo  // returned from collected blocks, oldest first; come before both
+	resume   fifo  // returned from collected blocks, oldest first; come before plain
+	resealed fifo  // the same of sealed items, before sealed
 	waiting  map[crypto.Digest]*entry
 	proposed map[crypto.Digest]dag.Ref
 	blocks   []*dag.Verified // own blocks with items, not ordered, by round
@@ -49,7 +50,7 @@ type pool struct {
 type entry struct {
 	item    dag.Item
 	waiters []waiter
-	flow    *flow  // where it waits; nil in resume
+	flow    *flow  // where it waits; nil in resume and resealed
 	next    *entry // behind it there
 }
 
@@ -153,19 +154,24 @@ func (p *pool) uncount(e *entry) {
 
 // takeItems fills a block with waiting items and returns their entries: what comes back from collected
 // blocks first, then sealed items, which take half of it at most while others wait, then the others.
-// Among namespaces it goes by turns.
+// Among namespaces it goes by turns. Nothing overtakes what came back of its kind and found no room.
 func (e *Engine) takeItems() (items []dag.Item, taken []*entry) {
 	p := e.pool
 	p.plain.begin()
 	p.sealed.begin()
 	t := taking{sealed: dag.MaxSealedItems(e.cfg.Committee.Size())}
+	e.takeFrom(&p.resealed, &t, dag.MaxPayloadBytes)
 	e.takeFrom(&p.resume, &t, dag.MaxPayloadBytes)
 	half := dag.MaxPayloadBytes
 	if p.plain.waits() {
 		half /= 2
 	}
-	e.takeFrom(&p.sealed, &t, half)
-	e.takeFrom(&p.plain, &t, dag.MaxPayloadBytes)
+	if p.resealed.front() == nil {
+		e.takeFrom(&p.sealed, &t, half)
+	}
+	if p.resume.front() == nil {
+		e.takeFrom(&p.plain, &t, dag.MaxPayloadBytes)
+	}
 	return t.items, t.entries
 }
 
@@ -271,7 +277,11 @@ func (p *pool) giveBack(items []dag.Item) {
 	for _, item := range items {
 		if p.waiting[item.ID] == nil {
 			e := &entry{item: item}
-			p.resume.push(e)
+			if item.Kind == dag.KindSealed {
+				p.resealed.push(e)
+			} else {
+				p.resume.push(e)
+			}
 			p.count(e)
 		}
 	}

@@ -303,3 +303,52 @@ func TestSealedItemsAreRationed(t *testing.T) {
 		t.Errorf("%d items of %d bytes are left", e.pool.items, e.pool.bytes)
 	}
 }
+
+// TestNothingOvertakesWhatCameBack: an item that came back from a collected block comes before younger ones of its sender,
+// also where the next block has no room for it.
+func TestNothingOvertakesWhatCameBack(t *testing.T) {
+	e, _ := fairEngine(t, PoolLimits{}, dag.NamespaceRule{ID: floodNamespace})
+	limit := dag.MaxSealedItems(e.cfg.Committee.Size())
+	for name, back := range map[string]func(p *pickItem) []dag.Item{
+		"behind more sealed items than a block takes": func(p *pickItem) (out []dag.Item) {
+			for range limit + 1 {
+				out = append(out, p.sealed(floodNamespace))
+			}
+			return append(out, p.plain(floodNamespace, 100))
+		},
+		"larger than what is left of a block": func(p *pickItem) (out []dag.Item) {
+			for range 5 {
+				out = append(out, p.plain(floodNamespace, 120<<10))
+			}
+			return out
+		},
+	} {
+		e, pick := fairEngine(t, PoolLimits{}, dag.NamespaceRule{ID: floodNamespace})
+		items := back(pick)
+		e.pool.giveBack(items)
+		for _, younger := range []dag.Item{pick.plain(floodNamespace, 100), pick.sealed(floodNamespace)} {
+			if e.pool.add(&younger, waiter{}) != 0 {
+				t.Fatal("no room")
+			}
+			items = append(items, younger)
+		}
+		var plain, sealed, gotPlain, gotSealed []crypto.Digest
+		sort := func(from []dag.Item, plain, sealed *[]crypto.Digest) {
+			for i := range from {
+				if from[i].Kind == dag.KindSealed {
+					*sealed = append(*sealed, from[i].ID)
+				} else {
+					*plain = append(*plain, from[i].ID)
+				}
+			}
+		}
+		sort(items, &plain, &sealed)
+		for range 4 {
+			got, _ := e.takeItems()
+			sort(got, &gotPlain, &gotSealed)
+		}
+		if !slices.Equal(plain, gotPlain) || !slices.Equal(sealed, gotSealed) {
+			t.Errorf("%s: blocks hold another order", name)
+		}
+	}
+}
