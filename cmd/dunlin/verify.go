@@ -79,7 +79,7 @@ func verifyAnswers(out io.Writer, genesisFile string, paths []string) error {
 		}
 		for i := range found {
 			if err := found[i].Prove(committee); err != nil {
-				return refused(fmt.Errorf("%s: %w", path, err), "ask another node: this one's key is not the one that the validators made")
+				return refused(fmt.Errorf("%s: %w", path, err), "ask another node, an archive if this one no longer has the deals: else its key is not the one that the validators made")
 			}
 			fmt.Fprintf(out, "%s: key %d of epoch %d is %s, made by the validators; signs from commit %d\n", path, found[i].ID, found[i].Epoch, found[i].Public, found[i].From)
 		}
