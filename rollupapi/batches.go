@@ -113,7 +113,7 @@ func (b *batches) walked(walk batchName, first position) position {
 	if !ok {
 		s = search{at: first, begun: time.Now()}
 		if len(b.walks) >= maxBatchWalks {
-			clear(b.walks) // they begin anew
+			b.forgetOldest()
 		}
 		b.walks[walk] = s
 	}
@@ -121,6 +121,18 @@ func (b *batches) walked(walk batchName, first position) position {
 		return first
 	}
 	return s.at
+}
+
+// forgetOldest forgets the walk that began first: who still wants it begins anew.
+func (b *batches) forgetOldest() {
+	var oldest batchName
+	var begun time.Time
+	for walk, s := range b.walks {
+		if begun.IsZero() || s.begun.Before(begun) {
+			oldest, begun = walk, s.begun
+		}
+	}
+	delete(b.walks, oldest)
 }
 
 // walk notes how far a walk has come.
