@@ -35,14 +35,14 @@ func (l *liar) GetEncryptionKey(ctx context.Context, r *pb.GetEncryptionKeyReque
 // ServeLying is Serve, but every encryption key is changed by lie before it is answered.
 func (c *Chain) ServeLying(t testing.TB, lie func(*pb.EncryptionKey)) string {
 	t.Helper()
-	return c.serveBut(t, dunlinv1connect.IngressGetEncryptionKeyProcedure, func(web *http.Client, honest string) http.Handler {
+	return c.serveBut(t, func(web *http.Client, honest string) http.Handler {
 		_, lying := dunlinv1connect.NewIngressHandler(&liar{truth: dunlinv1connect.NewIngressClient(web, honest), lie: lie})
 		return lying
-	})
+	}, dunlinv1connect.IngressGetEncryptionKeyProcedure)
 }
 
-// serveBut is Serve, but one procedure is answered by a handler that may ask the honest server.
-func (c *Chain) serveBut(t testing.TB, procedure string, lying func(web *http.Client, honest string) http.Handler) string {
+// serveBut is Serve, but some procedures are answered by a handler that may ask the honest server.
+func (c *Chain) serveBut(t testing.TB, lying func(web *http.Client, honest string) http.Handler, procedures ...string) string {
 	t.Helper()
 	honest, _ := c.Serve(t)
 	target, err := url.Parse(honest)
@@ -54,7 +54,10 @@ func (c *Chain) serveBut(t testing.TB, procedure string, lying func(web *http.Cl
 	proxy.Transport = transport
 	mux := http.NewServeMux()
 	mux.Handle("/", proxy)
-	mux.Handle(procedure, lying(&http.Client{Transport: transport}, honest))
+	handler := lying(&http.Client{Transport: transport}, honest)
+	for _, procedure := range procedures {
+		mux.Handle(procedure, handler)
+	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		server.CloseClientConnections()

@@ -18,6 +18,10 @@ import (
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
+// maxCoveredHeaders bounds the headers between a commit and the one that is signed: networks sign every 256th at least, but
+// may take long to make their key.
+const maxCoveredHeaders = 1 << 17
+
 // CertificateKey is a key that the committee signs certificates with. It is immutable.
 type CertificateKey struct {
 	ID      uint64
@@ -45,16 +49,12 @@ var ErrUncertified = errors.New("the certificate does not prove the commit")
 
 // Certificate is the header of a commit, 0 for the newest that is certified, proven by a certificate: the headers that
 // follow it chain to the commit that 2f+1 validators signed. A client with a committee proves the key from the
-// validators' signed deals; one without takes a node's word for the key. A commit that is not certified yet gives an
+// validators' signed deals, once, and remembers it; one without takes a node's word for the key. A commit that is not certified yet gives an
 // *Error with reason NOT_CERTIFIED, which is retryable. Errors of proof wrap ErrUncertified or ErrOrigin.
 func (c *Client) Certificate(ctx context.Context, commit dag.CommitIndex) (*CertifiedCommit, error) {
 	var out *CertifiedCommit
-	err := c.try(ctx, func(e *endpoint) error {
-		keys, err := e.certificateKeys(ctx, c.trust.committee)
-		if err != nil {
-			return err
-		}
-		out, err = e.certified(ctx, commit, keys)
+	err := c.try(ctx, func(e *endpoint) (err error) {
+		out, err = c.certified(ctx, e, commit)
 		return err
 	})
 	return out, err
@@ -64,31 +64,14 @@ func (c *Client) Certificate(ctx context.Context, commit dag.CommitIndex) (*Cert
 func (c *Client) CertificateKeys(ctx context.Context) ([]CertificateKey, error) {
 	var keys []CertificateKey
 	err := c.try(ctx, func(e *endpoint) (err error) {
-		keys, err = e.certificateKeys(ctx, c.trust.committee)
+		keys, err = c.certificateKeys(ctx, e)
 		return err
 	})
 	return keys, err
 }
 
-func (e *endpoint) certificateKeys(ctx context.Context, committee *dag.Committee) ([]CertificateKey, error) {
-	m, err := e.read.LightUpdate(ctx, &pb.LightUpdateRequest{})
-	if err != nil {
-		return nil, fmt.Errorf("ask for certificate keys: %w", asError(err))
-	}
-	keys, err := ReadCertificateKeys(m)
-	if err != nil || committee == nil {
-		return keys, err
-	}
-	for i := range keys {
-		if err := keys[i].Prove(committee); err != nil {
-			return nil, fmt.Errorf("refuse certificate key %d of %s: %w", keys[i].ID, e.url, err)
-		}
-	}
-	return keys, nil
-}
-
-// certified asks for a commit and for as many further answers as it takes to come to the signed one.
-func (e *endpoint) certified(ctx context.Context, commit dag.CommitIndex, keys []CertificateKey) (*CertifiedCommit, error) {
+// covered asks for a commit and for as many further answers as it takes to come to the signed one. It verifies nothing.
+func (e *endpoint) covered(ctx context.Context, commit dag.CommitIndex) (*CertifiedCommit, error) {
 	var out *CertifiedCommit
 	for {
 		m, err := e.read.GetCertificate(ctx, &pb.GetCertificateRequest{Commit: uint64(commit)})
@@ -108,7 +91,10 @@ func (e *endpoint) certified(ctx context.Context, commit dag.CommitIndex, keys [
 			return nil, err
 		}
 		if !out.More {
-			return out, out.Verify(keys)
+			return out, nil
+		}
+		if len(out.Headers) > maxCoveredHeaders {
+			return nil, fmt.Errorf("%w: more than %d headers up to the signed commit", ErrUncertified, maxCoveredHeaders)
 		}
 		if len(next.Headers) < 2 {
 			return nil, fmt.Errorf("%w: the node does not go on from commit %d", ErrUncertified, next.Headers[0].Index)

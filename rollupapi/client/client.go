@@ -54,7 +54,8 @@ type endpoint struct {
 type Config struct {
 	Endpoints []string // of one node's API at least, such as http://127.0.0.1:8645 or just 127.0.0.1:8645
 	// Committee is that of the network's genesis file. With it no key is sealed with before its deals are
-	// proven to be signed by these validators; without it a node that lies about the key can read along.
+	// proven to be signed by these validators, and what is followed is proven by their certificates; without it
+	// a node that lies about the key can read along, and one can make up the whole order.
 	Committee *dag.Committee
 	Logger    *slog.Logger // nil for slog.Default
 	Token     string       // sent to every endpoint as a bearer token; empty for none

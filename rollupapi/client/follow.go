@@ -39,7 +39,7 @@ type Selection struct {
 	Namespaces []dag.Namespace // none for all
 	Cursor     string          // exclusive: genesis, tip, commit:N or a cursor of an Item or Event; empty for tip
 	Content    Content
-	MinState   State // Committed, or Revealed: sealed items with what they held, or Certified: certified, too; empty for Revealed with Items, else Committed
+	MinState   State // Committed, or Revealed: sealed items with what they held, or Certified: certified, too; empty for Certified if the client has a committee, else for Revealed with Items, else for Committed
 	Unproven   bool  // take the node's word: what it leaves out, puts in or changes does not show
 }
 
@@ -78,6 +78,11 @@ type Item struct {
 // namespaces, read whole, they are all that the commit has for them, unchanged and in order; of all namespaces, whole or by
 // id, the commit also follows the one before. That no commit was passed over for some namespaces shows at the next proof of
 // their chains, which nodes give near the tip with each commit and at every heartbeat.
+//
+// At Certified a client with a committee also proves the headers, before it hands out what they hold for: each is covered by
+// a certificate that 2f+1 of these validators signed. So whoever made up commits would need their keys. It costs a request
+// for each certified commit, not for each commit. Below Certified, and without a committee, the headers are the node's word:
+// an order that a node has made up as a whole, with headers of its own, does not show.
 type Event struct {
 	Cursor string // stands behind the event
 	Head   dag.CommitIndex
@@ -115,9 +120,15 @@ func (c *Client) FollowEvents(ctx context.Context, s Selection, handle func(Even
 		return fmt.Errorf("follow: there is no content %d", s.Content)
 	}
 	if _, ok := minStates[s.MinState]; !ok {
-		return fmt.Errorf("follow: there is no min state %s, but Committed and Revealed", s.MinState)
+		return fmt.Errorf("follow: there is no min state %s, but Committed, Revealed and Certified", s.MinState)
+	}
+	if s.MinState == "" && c.trust.committee != nil && !s.Unproven {
+		s.MinState = Certified
 	}
 	f := &follower{client: c, selection: s, handle: handle}
+	if s.MinState == Certified && c.trust.committee != nil && !s.Unproven {
+		f.covered = &covered{client: c}
+	}
 	pause, liars := firstPause, 0
 	for {
 		e := c.now()
@@ -127,7 +138,7 @@ func (c *Client) FollowEvents(ctx context.Context, s Selection, handle func(Even
 			liars = 0
 		}
 		if errors.Is(err, ErrProof) || errors.Is(err, ErrOrder) {
-			c.trust.logger.Warn("node_lies", "node", e.url, "err", err, "next", "going on with another node: do not use this one")
+			c.trust.blame(e, err)
 			if liars++; liars >= len(c.endpoints) {
 				return fmt.Errorf("follow %s: %w", e.url, err)
 			}
@@ -171,7 +182,8 @@ type follower struct {
 	selection Selection
 	handle    func(Event) error
 
-	ledger *ledger // nil before the first connection, and with Unproven
+	ledger  *ledger  // nil before the first connection, and with Unproven
+	covered *covered // nil if headers are taken on a node's word
 
 	commit  dag.CommitIndex // place of the last item of the connection
 	index   uint32
@@ -199,7 +211,7 @@ func (f *follower) connection(ctx context.Context, e *endpoint) (bool, error) {
 	progress := false
 	for stream.Receive() {
 		stalled.Stop() // the caller may take its time
-		events, err := f.proven(stream.Msg())
+		events, err := f.proven(ctx, e, stream.Msg())
 		if err != nil {
 			return progress, err
 		}
@@ -235,13 +247,18 @@ func (f *follower) open(ctx context.Context, e *endpoint) error {
 }
 
 // proven is what can be handed out once a message has come.
-func (f *follower) proven(m *pb.StreamResponse) ([]Event, error) {
+func (f *follower) proven(ctx context.Context, e *endpoint, m *pb.StreamResponse) ([]Event, error) {
 	event, err := f.event(m)
 	switch {
 	case err != nil:
 		return nil, err
 	case f.ledger == nil:
 		return []Event{event}, nil
+	}
+	if f.covered != nil {
+		if ready, err := f.covered.take(ctx, e, m); err != nil || !ready {
+			return nil, err
+		}
 	}
 	return f.ledger.take(m, event)
 }

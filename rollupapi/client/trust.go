@@ -14,18 +14,19 @@ import (
 // maxProven is how many proven keys a client remembers; a network has f+1 in its life.
 const maxProven = 128
 
-// trust is what a client believes of a sealing key: with a committee what that signed, else a node's word.
+// trust is what a client believes of keys: with a committee what that signed, else a node's word.
 type trust struct {
 	committee *dag.Committee // nil for none
 	logger    *slog.Logger
 	once      sync.Once // over saying that keys are not proven
 
-	mu     sync.Mutex
-	proven map[uint64]*EncryptionKey
+	mu      sync.Mutex
+	proven  map[uint64]*EncryptionKey
+	signing map[uint64]CertificateKey // that are proven, without their origins
 }
 
 func newTrust(config *Config) *trust {
-	t := &trust{committee: config.Committee, logger: config.Logger, proven: make(map[uint64]*EncryptionKey)}
+	t := &trust{committee: config.Committee, logger: config.Logger, proven: make(map[uint64]*EncryptionKey), signing: make(map[uint64]CertificateKey)}
 	if t.logger == nil {
 		t.logger = slog.Default()
 	}
