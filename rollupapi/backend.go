@@ -169,6 +169,7 @@ type NodeStatus struct {
 	LatencyP99   float64         `json:"latency_p99_ms"`
 	Sealing      KeyGeneration   `json:"sealing"`
 	Revealed     dag.CommitIndex `json:"revealed"`         // all commits up to it are opened
+	Certified    dag.CommitIndex `json:"certified"`        // all commits up to it are certified
 	Reveal       *RevealProgress `json:"reveal,omitempty"` // what the first commit past Revealed waits for; nil if it does not wait
 }
 

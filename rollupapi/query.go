@@ -208,7 +208,8 @@ func (s *Server) nodeStatus() NodeStatus {
 	n := s.backend.Node.Status()
 	p50, p99 := s.tracker.latency()
 	n.LatencyP50, n.LatencyP99 = milliseconds(p50), milliseconds(p99)
-	n.Sealing, n.Revealed = newKeyGenerationForm(s.keyGeneration()), s.backend.History.Heads().Revealed
+	heads := s.backend.History.Heads()
+	n.Sealing, n.Revealed, n.Certified = newKeyGenerationForm(s.keyGeneration()), heads.Revealed, heads.Certified
 	n.Reveal = newRevealForm(s.oldestReveal(n.Revealed))
 	if n.PeerList == nil {
 		n.PeerList = []PeerStatus{}

@@ -79,6 +79,7 @@ func printStatus(out io.Writer, s client.NodeStatus) error {
 	}
 	fmt.Fprintf(w, "commit\t%d (%s), %s\n", s.Commit, s.CommitDigest, behind)
 	fmt.Fprintf(w, "revealed\t%s\n", revealedLine(&s))
+	fmt.Fprintf(w, "certified\t%s\n", certifiedLine(&s))
 	fmt.Fprintf(w, "sealing\t%s\n", sealingLine(&s.Sealing))
 	fmt.Fprintf(w, "proposing\t%s\n", proposing)
 	fmt.Fprintf(w, "peers\t%s\n", peers)

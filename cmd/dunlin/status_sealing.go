@@ -62,3 +62,14 @@ func revealedLine(s *client.NodeStatus) string {
 	}
 	return line
 }
+
+// certifiedLine says up to which commit all is certified. Not every commit is signed, so that a few are behind.
+func certifiedLine(s *client.NodeStatus) string {
+	switch {
+	case s.Certified == 0:
+		return "none yet"
+	case s.Certified >= s.Commit:
+		return fmt.Sprintf("%d, all", s.Certified)
+	}
+	return fmt.Sprintf("%d, %d behind", s.Certified, s.Commit-s.Certified)
+}

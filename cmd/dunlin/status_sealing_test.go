@@ -44,3 +44,22 @@ func TestStatusOfSealing(t *testing.T) {
 	chain.GenerateKey(keygen.Status{Phase: keygen.Dealing, Key: 2, Deals: 1, Serving: 1, Excluded: []dag.Author{2}})
 	says("sealing key 1 since commit 2, 3 of 4 open; key 2: dealing, 1 of 4 deals; proven to cheat: v2")
 }
+
+// TestStatusOfCertificates: dunlin status says how far certificates have come.
+func TestStatusOfCertificates(t *testing.T) {
+	chain := apitest.New(t)
+	url, _ := chain.Serve(t)
+	says := func(line string) {
+		t.Helper()
+		if out, text, _ := typed(t, "status", "--api", url); !strings.Contains(out, "\ncertified  "+line+"\n") {
+			t.Errorf("no %q in\n%s%s", line, out, text)
+		}
+	}
+	says("none yet")
+	chain.OpenCertificates(t)
+	chain.Commit(t)
+	chain.Certify(t, 2)
+	says("2, all")
+	chain.Commit(t)
+	says("2, 1 behind")
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dunlin-network/dunlin/crypto"
+	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/node"
 	"github.com/dunlin-network/dunlin/rollupapi"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
@@ -27,14 +30,20 @@ func newVerify() *cobra.Command {
   light update   GET /v1/light-update: the keys that certificates are signed with are made again from the
                  validators' signed deals
   certificate    GET /v1/commits/{index}/certificate: the headers chain to a commit that 2f+1 validators signed
+  proof          GET /v1/transactions/{id}/proof or /v1/namespaces/{namespace}/proof: what it shows of an item or a
+                 namespace stands under the header of its commit, which a certificate must cover
+  receipt        the answer to POST /v1/submit with wait "received", or later: the node that signed it took
+                 these transactions
 
-The genesis file is all that is believed. Light updates count for all certificates among the files. For an exported
-history there is: dunlin log verify.
+The genesis file is all that is believed. Light updates count for all certificates among the files, and these for
+all proofs: a proof is not accepted without the certificate of its commit. For an exported history there is:
+dunlin log verify.
 
-Exits with 3 if anything does not hold.`,
+Exits with 3 if anything does not hold, with 1 if a file is missing that it takes to say.`,
 		Example: `  curl -s $NODE/v1/light-update > keys.json
   curl -s $NODE/v1/commits/42/certificate > certificate.json
-  dunlin verify --genesis genesis.json keys.json certificate.json`,
+  curl -s "$NODE/v1/namespaces/open/proof?commit=42" > proof.json
+  dunlin verify --genesis genesis.json keys.json certificate.json proof.json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return verifyAnswers(c.OutOrStdout(), genesis, args) },
 	}
@@ -51,6 +60,23 @@ type savedAnswer struct {
 	raw         []byte
 	Keys        json.RawMessage `json:"keys"`
 	Certificate json.RawMessage `json:"certificate"`
+	Header      json.RawMessage `json:"header"`
+	Receipt     json.RawMessage `json:"receipt"`
+}
+
+// verifier is what the files have shown so far.
+type verifier struct {
+	out       io.Writer
+	committee *dag.Committee
+	names     map[crypto.PublicKey]string // of the validators
+	keys      []client.CertificateKey
+	certified map[dag.CommitIndex]certifiedHeader
+}
+
+// certifiedHeader is the digest of a commit's header, and the commit whose certificate covers it.
+type certifiedHeader struct {
+	digest crypto.Digest
+	commit dag.CommitIndex
 }
 
 func verifyAnswers(out io.Writer, genesisFile string, paths []string) error {
@@ -62,32 +88,34 @@ func verifyAnswers(out io.Writer, genesisFile string, paths []string) error {
 	if err != nil {
 		return err
 	}
-	var certificates []*savedAnswer
-	var keys []client.CertificateKey
+	v := &verifier{out: out, committee: committee, names: map[crypto.PublicKey]string{}, certified: map[dag.CommitIndex]certifiedHeader{}}
+	for i := range genesis.Validators {
+		v.names[genesis.Validators[i].Identity] = genesis.Validators[i].Name
+	}
+	var answers []*savedAnswer
 	for _, path := range paths {
 		a, err := readAnswer(path)
 		if err != nil {
 			return err
 		}
-		if a.Certificate != nil {
-			certificates = append(certificates, a)
-			continue
-		}
-		found, err := a.keys()
-		if err != nil {
-			return err
-		}
-		for i := range found {
-			if err := found[i].Prove(committee); err != nil {
-				return refused(fmt.Errorf("%s: %w", path, err), "ask another node, an archive if this one no longer has the deals: else its key is not the one that the validators made")
-			}
-			fmt.Fprintf(out, "%s: key %d of epoch %d is %s, made by the validators; signs from commit %d\n", path, found[i].ID, found[i].Epoch, found[i].Public, found[i].From)
-		}
-		keys = append(keys, found...)
+		answers = append(answers, a)
 	}
-	for _, a := range certificates {
-		if err := a.verify(out, keys); err != nil {
-			return err
+	for _, pass := range []struct { // each stands on the ones before
+		is    func(*savedAnswer) bool
+		check func(*savedAnswer) error
+	}{
+		{func(a *savedAnswer) bool { return a.Keys != nil }, v.lightUpdate},
+		{func(a *savedAnswer) bool { return a.Certificate != nil }, v.certificate},
+		{func(a *savedAnswer) bool { return a.Header != nil }, v.proof},
+		{func(a *savedAnswer) bool { return a.Receipt != nil }, v.receipt},
+	} {
+		for _, a := range answers {
+			if !pass.is(a) {
+				continue
+			}
+			if err := pass.check(a); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -107,10 +135,34 @@ func readAnswer(path string) (*savedAnswer, error) {
 	if len(a.raw) > maxVerifyFile {
 		return nil, fmt.Errorf("%s: more than %d MiB", path, maxVerifyFile>>20)
 	}
-	if err := json.Unmarshal(a.raw, a); err != nil || (a.Keys == nil) == (a.Certificate == nil) {
-		return nil, withHint(errors.Join(fmt.Errorf("%s holds neither a certificate nor a light update", path), err), "save the answer to GET /v1/commits/{index}/certificate or GET /v1/light-update")
+	err = json.Unmarshal(a.raw, a)
+	kinds := 0
+	for _, field := range []json.RawMessage{a.Keys, a.Certificate, a.Header, a.Receipt} {
+		if field != nil && !bytes.Equal(field, []byte("null")) {
+			kinds++
+		}
+	}
+	if err != nil || kinds != 1 {
+		return nil, withHint(errors.Join(fmt.Errorf("%s holds none of light update, certificate, proof, receipt", path), err), "save one answer of a node as it is, as dunlin verify --help shows")
 	}
 	return a, nil
+}
+
+// lightUpdate proves keys.
+func (v *verifier) lightUpdate(a *savedAnswer) error {
+	found, err := a.keys()
+	if err != nil {
+		return err
+	}
+	for i := range found {
+		k := &found[i]
+		if err := k.Prove(v.committee); err != nil {
+			return refused(fmt.Errorf("%s: %w", a.path, err), "ask another node, an archive if this one no longer has the deals: else its key is not the one that the validators made")
+		}
+		fmt.Fprintf(v.out, "%s: key %d of epoch %d is %s, made by the validators; signs from commit %d\n", a.path, k.ID, k.Epoch, k.Public, k.From)
+	}
+	v.keys = append(v.keys, found...)
+	return nil
 }
 
 func (a *savedAnswer) keys() ([]client.CertificateKey, error) {
@@ -125,8 +177,8 @@ func (a *savedAnswer) keys() ([]client.CertificateKey, error) {
 	return keys, nil
 }
 
-// verify checks a certificate with keys that are proven.
-func (a *savedAnswer) verify(out io.Writer, keys []client.CertificateKey) error {
+// certificate checks a certificate with keys that are proven.
+func (v *verifier) certificate(a *savedAnswer) error {
 	var form rollupapi.CertificateJSON
 	if err := json.Unmarshal(a.raw, &form); err != nil {
 		return fmt.Errorf("%s: %w", a.path, err)
@@ -140,10 +192,14 @@ func (a *savedAnswer) verify(out io.Writer, keys []client.CertificateKey) error 
 		return withHint(fmt.Errorf("%s proves nothing: its headers end with commit %d, the signed one is %d", a.path, last, commit.Certificate.Commit.Index),
 			"check a later commit, or fetch the chain piece by piece from commit %d on", last)
 	}
-	if err := commit.Verify(keys); err != nil {
+	if err := commit.Verify(v.keys); err != nil {
 		return refused(fmt.Errorf("%s: %w", a.path, err), "give the light update of the same network and epoch, too; if it is there, ask another node")
 	}
 	first, last := &commit.Headers[0], commit.Certificate.Commit
-	fmt.Fprintf(out, "%s: commit %d, digest %s, is certified by commit %d\n", a.path, first.Index, first.ComputeDigest(), last.Index)
+	for i := range commit.Headers {
+		h := &commit.Headers[i]
+		v.certified[h.Index] = certifiedHeader{h.ComputeDigest(), last.Index}
+	}
+	fmt.Fprintf(v.out, "%s: commit %d, digest %s, is certified by commit %d\n", a.path, first.Index, first.ComputeDigest(), last.Index)
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
 )
 
@@ -17,7 +19,10 @@ import (
 func TestVerify(t *testing.T) {
 	chain := apitest.New(t)
 	chain.OpenCertificates(t)
-	for range 5 {
+	chain.Commit(t)
+	item := chain.OpenItem(t, apitest.Open, "x")
+	chain.Commit(t, []dag.Item{item}) // commit 3
+	for range 3 {
 		chain.Commit(t)
 	}
 	chain.Certify(t, 5)
@@ -30,18 +35,7 @@ func TestVerify(t *testing.T) {
 		}
 		return path
 	}
-	fetch := func(path string) []byte {
-		answer, err := http.Get(url + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		raw, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return raw
-	}
+	fetch := func(path string) []byte { return get(t, url+path) }
 	encoded, err := json.Marshal(chain.Genesis)
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +51,19 @@ func TestVerify(t *testing.T) {
 	if out, code := verify(certificate, keys); code != 0 || !strings.Contains(out, "commit 3, digest") || !strings.Contains(out, "is certified by commit 5") {
 		t.Fatalf("exit %d: %s", code, out)
 	}
+	rawProof := fetch("/v1/transactions/" + item.ID.String() + "/proof")
+	proof, absent := write("proof.json", rawProof), write("absent.json", fetch("/v1/namespaces/quiet/proof?commit=4"))
+	later := write("later.json", fetch("/v1/namespaces/quiet/proof?commit=6"))
+	out, code := verify(proof, absent, certificate, keys)
+	if claims := "item 0 of commit 3 is " + item.ID.String() + ": proven under certificate of commit 5"; code != 0 || !strings.Contains(out, claims) || !strings.Contains(out, "commit 4 has 0 legs of namespace 1005, and no others: proven under certificate of commit 5") {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	other := apitest.New(t)
+	for range 3 {
+		other.Commit(t, []dag.Item{other.OpenItem(t, apitest.Open, "forged")})
+	}
+	forgedURL, _ := other.Serve(t)
+	forged := write("forged.json", get(t, forgedURL+"/v1/namespaces/open/proof?commit=3"))
 	swapped := func(raw []byte, old, now string) []byte {
 		changed := bytes.Replace(raw, []byte(old), []byte(now), 1)
 		if bytes.Equal(changed, raw) {
@@ -75,11 +82,88 @@ func TestVerify(t *testing.T) {
 		{"another header", []string{keys, write("b.json", swapped(rawCertificate, `0x0000000000000003`, `0x0000000000000013`))}, exitRefused, "does not follow"},
 		{"cut chain", []string{keys, write("c.json", swapped(rawCertificate, `"more":false`, `"more":true`))}, exitError, "proves nothing"},
 		{"another epoch", []string{write("d.json", swapped(rawKeys, `"epoch":0`, `"epoch":1`)), certificate}, exitRefused, "ask another node"},
-		{"something else", []string{genesis}, exitError, "neither a certificate nor a light update"},
+		{"a proof alone", []string{proof, keys}, exitError, "header not certified"},
+		{"a proof of a later commit", []string{later, certificate, keys}, exitError, "commits/6/certificate"},
+		{"a proof of a commit that is made up", []string{forged, certificate, keys}, exitRefused, "the commit is made up"},
+		{"a proof with another id", []string{write("e.json", swapped(rawProof, item.ID.String()[:8], "00000000")), certificate, keys}, exitRefused, "does not hold"},
+		{"a proof of another network", []string{write("f.json", swapped(rawProof, chain.Committee.Network().String()[:8], "00000000")), certificate, keys}, exitRefused, "is of network"},
+		{"a proof with something more", []string{write("g.json", swapped(rawProof, `"commit"`, `"more":1,"commit"`)), certificate, keys}, exitRefused, "save the answer again"},
+		{"a certificate that is none", []string{proof, write("h.json", []byte(`{"certificate":null}`)), keys}, exitError, "none of"},
+		{"something else", []string{genesis}, exitError, "none of light update, certificate, proof, receipt"},
 		{"no file", []string{filepath.Join(dir, "none")}, exitError, "no such file"},
 	} {
 		if out, code := verify(test.args...); code != test.want || !strings.Contains(out, test.says) {
 			t.Errorf("%s: exit %d: %s", test.name, code, out)
 		}
 	}
+}
+
+// TestVerifyReceipt checks what a node answered to submissions, and notices what was changed in it.
+func TestVerifyReceipt(t *testing.T) {
+	chain := apitest.New(t)
+	url, _ := chain.Serve(t)
+	dir := t.TempDir()
+	encoded, err := json.Marshal(chain.Genesis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := func(raw []byte) string {
+		file, err := os.CreateTemp(dir, "")
+		if err == nil {
+			_, err = file.Write(raw)
+		}
+		if err = errors.Join(err, file.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return file.Name()
+	}
+	genesis := path(encoded)
+	one := post(t, url+"/v1/submit", `{"namespace":"open","payload":"0x01","wait":"received"}`)
+	many := post(t, url+"/v1/submit", `{"namespace":"open","payloads":["0x02","0x","0x03"],"wait":"received"}`)
+	for _, test := range []struct {
+		name string
+		raw  []byte
+		want int
+		says string
+	}{
+		{"one", one, exitDone, "validator v0 took 1 transactions"},
+		{"several", many, exitDone, "validator v0 took 2 transactions"},
+		{"another round", bytes.Replace(one, []byte(`"seen_round":`), []byte(`"seen_round":1`), 1), exitRefused, "signature is not that of node"},
+		{"another node", bytes.Replace(one, []byte(`"node_id":"`+chain.Genesis.Validators[0].Identity.String()), []byte(`"node_id":"`+chain.Genesis.Validators[1].Identity.String()), 1), exitRefused, "signature is not that of node"},
+		{"without ids", bytes.Replace(one, []byte(`"tx_id"`), []byte(`"id"`), 1), exitRefused, "save the whole answer"},
+		{"another id", bytes.Replace(many, []byte(`"tx_id":"`), []byte(`"tx_id":"00000000`), 1), exitRefused, "save the answer again"},
+	} {
+		out, text, code := typed(t, "verify", "--genesis", genesis, path(test.raw))
+		if code != test.want || !strings.Contains(out+text, test.says) {
+			t.Errorf("%s: exit %d: %s%s", test.name, code, out, text)
+		}
+	}
+}
+
+func post(t *testing.T, url, body string) []byte {
+	t.Helper()
+	answer, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content(t, answer)
+}
+
+func get(t *testing.T, url string) []byte {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content(t, answer)
+}
+
+func content(t *testing.T, answer *http.Response) []byte {
+	t.Helper()
+	defer answer.Body.Close()
+	raw, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode >= http.StatusBadRequest {
+		t.Fatalf("%s: %s, %v", answer.Status, raw, err)
+	}
+	return raw
 }
