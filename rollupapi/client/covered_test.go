@@ -90,23 +90,28 @@ func TestFollowFromTip(t *testing.T) {
 	url, _ := c.Serve(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	before, got := c.Waits(), make(chan client.Item, 1)
-	done := make(chan error, 1)
+	done, sent := make(chan error, 1), map[crypto.Digest]bool{}
+	var got client.Item
 	go func() {
 		done <- trusting(t, c, url).Follow(ctx, apitest.Open, "tip", func(item client.Item) error {
-			got <- item
+			got = item
 			cancel()
 			return nil
 		})
 	}()
-	for c.Waits() == before {
-		time.Sleep(time.Millisecond)
-	}
-	item := c.OpenItem(t, apitest.Open, "new")
-	c.Commit(t, []dag.Item{item})
-	c.Certify(t, 15)
-	if err := <-done; !errors.Is(err, context.Canceled) || (<-got).ID != item.ID {
-		t.Errorf("ended with %v", err)
+	for at := dag.CommitIndex(15); ; at++ { // until the reader, which begins at a tip that is not certified, has one
+		item := c.OpenItem(t, apitest.Open, fmt.Sprint("new ", at))
+		sent[item.ID] = true
+		c.Commit(t, []dag.Item{item})
+		select {
+		case err := <-done:
+			if !errors.Is(err, context.Canceled) || !sent[got.ID] {
+				t.Errorf("ended with %v and item %v", err, got.ID)
+			}
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+		c.Certify(t, at)
 	}
 }
 
