@@ -98,38 +98,6 @@ func (r *recent) load(head dag.CommitIndex) error {
 	return nil
 }
 
-// bells wake the readers of a namespace when there is something for them. Safe for concurrent use.
-type bells struct {
-	mu   sync.Mutex
-	each map[dag.Namespace]chan struct{} // closed and forgotten when it rings
-}
-
-func newBells() *bells { return &bells{each: map[dag.Namespace]chan struct{}{}} }
-
-// of is a channel that is closed at the next commit with something for a namespace.
-func (b *bells) of(ns dag.Namespace) <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	ch, ok := b.each[ns]
-	if !ok {
-		ch = make(chan struct{})
-		b.each[ns] = ch
-	}
-	return ch
-}
-
-// ring wakes the readers of namespaces, of all where it is not known which.
-func (b *bells) ring(namespaces map[dag.Namespace]struct{}, known bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for ns, ch := range b.each {
-		if _, ok := namespaces[ns]; ok || !known {
-			close(ch)
-			delete(b.each, ns)
-		}
-	}
-}
-
 // encodedKey names an event in JSON: what its cursor is of, and how much it shows.
 type encodedKey struct {
 	at        position

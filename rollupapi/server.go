@@ -91,7 +91,7 @@ func New(c Config) *Server {
 	}
 	s := &Server{
 		backend: c, network: c.Committee.Network(), admission: c.Admission, tracker: newTracker(), hashes: newHashes(), openings: newOpenings(), once: newOnce(),
-		recent: &recent{history: c.History}, encoded: newEncoded(), committed: newBells(), revealed: newBells(),
+		recent: &recent{history: c.History}, encoded: newEncoded(),
 		chains: &chainBook{network: c.Committee.Network(), history: c.History}, proofs: newProofBook(),
 		log: c.Logger, streams: make(chan struct{}, c.Streams), patience: writeTimeout, gate: c.Gate, errors: newErrorWriter(), streaming: map[string]int{},
 	}
@@ -99,6 +99,7 @@ func New(c Config) *Server {
 		s.gate, _ = gate.New(gate.Config{}) // which cannot be wrong
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
+	s.committed, s.revealed = newBells(s.life), newBells(s.life)
 	return s
 }
 
@@ -132,6 +133,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		web.Close() // calls that did not end in time are cut off; there is nobody to tell
 	}
 	parts.Wait()
+	s.committed.waking.Wait()
+	s.revealed.waking.Wait()
 	s.running.Wait()
 	if err != nil {
 		return fmt.Errorf("serve api: %w", err)

@@ -153,10 +153,7 @@ func (e *eventSink) items(c *ordering.Commit, items []placed) error {
 			return encodeJSON(newItemJSON(e.server.item(c, *p, e.options.scope)))
 		}))
 	}
-	if e.held < maxBatchBytes { // it goes out with the commit
-		return nil
-	}
-	return e.flush()
+	return e.flushFull()
 }
 
 // shared is an event in JSON, which is made once for all readers of the same stream.
@@ -182,13 +179,13 @@ func (e *eventSink) commit(c *ordering.Commit, at position, shown *pb.Proof) err
 	cursor := encodeCursor(e.server.network, e.options.scope, at)
 	if shown == nil {
 		e.put("commit", cursor, e.shared(at, func() []byte { return encodeJSON(newCommitJSON(commitHeader(c))) }))
-		return e.flush()
+		return e.flushFull()
 	}
 	e.event("commit", cursor, struct {
 		commitJSON
 		Proof *proof.Document `json:"proof,omitempty"`
 	}{newCommitJSON(commitHeader(c)), e.server.document(shown)})
-	return e.flush()
+	return e.flushFull()
 }
 
 func (e *eventSink) watermark(at position, shown *pb.Proof) error {
@@ -215,6 +212,14 @@ func (e *eventSink) put(name, id string, raw []byte) {
 	}
 	e.held += len(raw)
 	e.out.put(name, id, raw)
+}
+
+// flushFull sends what is held once it is a full batch; what is less goes out when the reader is at the head.
+func (e *eventSink) flushFull() error {
+	if e.held < maxBatchBytes {
+		return nil
+	}
+	return e.flush()
 }
 
 func (e *eventSink) flush() error {

@@ -28,11 +28,13 @@ type streamOptions struct {
 // proofs says whether a reader wants them.
 type proofs bool
 
-// sink writes the events of one stream. A write that its reader does not take in time fails.
+// sink writes the events of one stream, some of them not before it is flushed. A write that its reader does not take
+// in time fails.
 type sink interface {
 	items(c *ordering.Commit, items []placed) error
 	commit(c *ordering.Commit, at position, shown *pb.Proof) error
 	watermark(at position, shown *pb.Proof) error
+	flush() error
 }
 
 // streamOptions checks what a reader asks for.
@@ -120,11 +122,21 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 		return s.readerLeft(ctx, err)
 	}
 	quietSince := time.Now()
+	seat := s.seat(r)
+	if seat != nil {
+		defer seat.leave()
+	}
 	for {
-		news := s.news(r)
+		var news <-chan struct{}
+		if seat != nil {
+			news = seat.news()
+		}
 		sent, err := s.streamToHead(ctx, r, o, out)
 		if sent {
 			quietSince = time.Now()
+			if flushed := out.flush(); err == nil && flushed != nil {
+				err = leaving(flushed)
+			}
 		}
 		if err != nil || ctx.Err() != nil {
 			return s.readerLeft(ctx, err)
@@ -142,16 +154,15 @@ func (s *Server) stream(ctx context.Context, o streamOptions, out sink) error {
 	}
 }
 
-// news is a channel that is closed when there is something for a reader of one namespace; nil for other readers,
-// whom every commit wakes. It is taken before the reader looks, so that nothing falls between.
-func (s *Server) news(r *reader) <-chan struct{} {
+// seat is the place of a reader of one namespace at its bell; nil for other readers, whom every commit wakes.
+func (s *Server) seat(r *reader) *seat {
 	switch {
 	case len(r.scope) != 1 || r.certified:
 		return nil
 	case r.reveals != nil:
-		return s.revealed.of(r.scope[0])
+		return s.revealed.join(r.scope[0])
 	}
-	return s.committed.of(r.scope[0])
+	return s.committed.join(r.scope[0])
 }
 
 // beat writes a watermark.
@@ -171,15 +182,18 @@ func (s *Server) beat(r *reader, o streamOptions, out sink) error {
 
 // awaitMore waits until a reader that has read to its head may go on, for as long as left at most, or ctx ends.
 func (s *Server) awaitMore(ctx context.Context, r *reader, news <-chan struct{}, left time.Duration) error {
-	wait, cancel := context.WithTimeout(ctx, left)
-	defer cancel()
 	if news != nil {
+		timer := time.NewTimer(left)
+		defer timer.Stop()
 		select {
 		case <-news:
-		case <-wait.Done():
+		case <-timer.C:
+		case <-ctx.Done():
 		}
 		return nil
 	}
+	wait, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
 	var err error
 	if r.reveals == nil {
 		_, err = s.backend.Watcher.Wait(wait, r.at.commit)
@@ -300,6 +314,9 @@ func (m *messageSink) commit(c *ordering.Commit, at position, shown *pb.Proof) e
 func (m *messageSink) watermark(at position, shown *pb.Proof) error {
 	return m.send(at, &pb.StreamResponse{Event: &pb.StreamResponse_Watermark{Watermark: &pb.Heartbeat{}}, Proof: shown})
 }
+
+// flush has nothing to do: every message goes out at once.
+func (m *messageSink) flush() error { return nil }
 
 func (m *messageSink) send(at position, event *pb.StreamResponse) error {
 	event.Cursor, event.Watermarks = encodeCursor(m.server.network, m.options.scope, at), m.server.watermarks()
