@@ -255,6 +255,17 @@ func (e *eventPage) put(name, id string, raw []byte) {
 	e.buffer.WriteString("\n\n")
 }
 
+// keptBuffer is how large a reader's buffer may be while it waits; one that caught up has had a whole batch in it.
+const keptBuffer = 16 << 10
+
+// empty makes room for the next events.
+func (e *eventPage) empty() {
+	e.buffer.Reset()
+	if e.buffer.Cap() > keptBuffer {
+		e.buffer = bytes.Buffer{}
+	}
+}
+
 func (e *eventPage) flush() error {
 	if !e.begun {
 		e.begun = true
@@ -263,7 +274,7 @@ func (e *eventPage) flush() error {
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Accel-Buffering", "no") // proxies must not hold events back
 	}
-	defer e.buffer.Reset()
+	defer e.empty()
 	return e.server.writeInTime(e.control, func() error {
 		if _, err := e.w.Write(e.buffer.Bytes()); err != nil {
 			return err
