@@ -91,7 +91,8 @@ func startTapAs(f *fleet, identity *crypto.IdentityKey, validators int) *tap {
 	}
 	p.tracker = reveal.New(p.committee, ordering.Observer, 0)
 	p.engine, err = ordering.NewEngine(ordering.Config{
-		Committee: p.committee, Registry: genesis.Registry(), Self: ordering.Observer, Created: genesis.Created, Sealing: ordering.WithSealing,
+		Committee: p.committee, Registry: genesis.Registry(), Self: ordering.Observer, Created: genesis.Created,
+		Sealing: ordering.WithSealing, Certification: ordering.WithCertificates,
 	}, ordering.Restored{})
 	if err != nil {
 		f.t.Fatal(err)
