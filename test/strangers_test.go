@@ -316,9 +316,9 @@ func (s *stranger) offer(ctx context.Context, raws ...[]byte) {
 	})
 }
 
-// sameFor is after how many messages a stranger takes another transaction to repeat: one without a sender that comes
+// sameFor is after how many seconds a stranger takes another transaction to repeat: one without a sender that comes
 // again after the window of duplicates is ordered again, which is no fault.
-const sameFor = 400
+const sameFor = 10
 
 func (s *stranger) say(ctx context.Context) {
 	s.said++
@@ -327,7 +327,7 @@ func (s *stranger) say(ctx context.Context) {
 	case 0: // valid and new
 		_ = s.network.PublishTransaction(ctx, s.item(s.said))
 	case 1, 2: // valid, and said before
-		_ = s.network.PublishTransaction(ctx, s.item(-1-s.said/sameFor))
+		_ = s.network.PublishTransaction(ctx, s.item(-int(time.Now().Unix()/sameFor)))
 	case 3: // a frontier from the future
 		_ = s.network.Send(ordering.Send{To: 0, Message: ordering.FrontierMessage{Newest: []dag.Ref{{Round: future, Author: 1}}}})
 	case 4: // rounds that nobody has, and many that all have
@@ -336,7 +336,7 @@ func (s *stranger) say(ctx context.Context) {
 	case 5: // what is no transaction, where that bars nobody
 		s.offer(ctx, fmt.Appendf(nil, "no transaction %d of %d", s.said, s.number))
 	case 6: // valid, offered again and again
-		again := s.item(-1 - s.said/sameFor)
+		again := s.item(-int(time.Now().Unix() / sameFor))
 		s.offer(ctx, again, again, again)
 	case 7: // what is no transaction, where it does
 		if s.number%2 == 0 {
