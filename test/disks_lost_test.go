@@ -35,7 +35,8 @@ func TestMoreDisksLostThanMayBe(t *testing.T) {
 		}
 	}
 	f.start(f.all()...)
-	head := f.commitOf(0)
+	const waits = "no new round for"
+	head := f.until(0, "says that it waits", func(s status) bool { return strings.Contains(s.Reason, waits) }).Commit
 	for _, i := range lost {
 		s := f.until(i, "says that too many disks are lost", func(s status) bool { return strings.Contains(s.Reason, "more than f disks are lost") })
 		for _, other := range lost {
@@ -48,9 +49,9 @@ func TestMoreDisksLostThanMayBe(t *testing.T) {
 		}
 		f.untilSays(i, "not_proposing")
 	}
-	s := f.until(0, "says that it waits", func(s status) bool { return strings.Contains(s.Reason, "no new round for") })
+	s := f.until(0, "says that it still waits", func(s status) bool { return strings.Contains(s.Reason, waits) })
 	if s.Commit != head || s.Proposing || !strings.Contains(s.Reason, "yet from n2 n3") {
-		t.Errorf("it was at commit %d, is at %d, proposes %v and says %s", head, s.Commit, s.Proposing, s.Reason)
+		t.Errorf("it waited at commit %d, is at %d, proposes %v and says %s", head, s.Commit, s.Proposing, s.Reason)
 	}
 
 	f.kill(back)
