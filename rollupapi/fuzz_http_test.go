@@ -11,12 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/rollupapi"
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
-	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
 // port is the whole port over a short chain, without a network between.
@@ -95,53 +92,6 @@ func FuzzREST(f *testing.F) {
 		u.RawQuery = query
 		r := httptest.NewRequest(method, "/", strings.NewReader(body))
 		r.URL, r.RequestURI = u, u.RequestURI()
-		hit(t, h, r)
-	})
-}
-
-// procedures are the Connect procedures with an example of each request.
-var procedures = []struct {
-	name    string
-	request proto.Message
-}{
-	{"Ingress/Submit", &pb.SubmitRequest{Namespace: 1003, Payloads: [][]byte{{1}}, Wait: pb.Wait_WAIT_NONE, IdempotencyKey: "k"}},
-	{"Ingress/SubmitBundle", &pb.SubmitBundleRequest{Legs: []*pb.Leg{{Namespace: 1003, Payload: []byte{1}}}, Wait: pb.Wait_WAIT_NONE}},
-	{"Ingress/SubmitSealed", &pb.SubmitSealedRequest{Items: []*pb.SealedItem{{Namespaces: []uint64{1003}, Ciphertext: make([]byte, 200), ValidUntilCommit: 9}}}},
-	{"Ingress/GetEncryptionKey", &pb.GetEncryptionKeyRequest{KeyId: 1, WithDeals: true, WithBlocks: true}},
-	{"Status/Get", &pb.GetRequest{Id: make([]byte, 32)}},
-	{"Status/Watch", &pb.WatchRequest{Ids: [][]byte{make([]byte, 32)}}},
-	{"Read/GetInfo", &pb.GetInfoRequest{}},
-	{"Read/GetNode", &pb.GetNodeRequest{}},
-	{"Read/GetNetwork", &pb.GetNetworkRequest{}},
-	{"Read/GetCommit", &pb.GetCommitRequest{Index: 1}},
-	{"Read/Range", &pb.RangeRequest{Namespaces: []uint64{1003}, Cursor: "genesis", MaxItems: 1, WithProofs: true}},
-	{"Read/Stream", &pb.StreamRequest{Namespaces: []uint64{1003}, Cursor: "genesis", WithProofs: true}},
-	{"Read/GetProof", &pb.GetProofRequest{Namespace: 1003, Commit: 1, ToCommit: 2}},
-	{"Read/GetRound", &pb.GetRoundRequest{Round: 1}},
-	{"Read/GetBlock", &pb.GetBlockRequest{Ref: &pb.BlockRef{Round: 1, Digest: make([]byte, 32)}}},
-	{"Read/GetDependencies", &pb.GetDependenciesRequest{Commit: 1}},
-	{"Read/StreamDependencies", &pb.StreamDependenciesRequest{Cursor: "genesis"}},
-}
-
-// FuzzConnect: no bytes as the request of any procedure panic or are answered by a 5xx that is not stated.
-func FuzzConnect(f *testing.F) {
-	h := port(f)
-	for i, p := range procedures {
-		raw, err := proto.Marshal(p.request)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(uint8(i), raw)
-	}
-	f.Fuzz(func(t *testing.T, which uint8, raw []byte) {
-		p := procedures[int(which)%len(procedures)]
-		kind := "application/proto"
-		if p.name == "Read/Stream" || p.name == "Status/Watch" || p.name == "Read/StreamDependencies" {
-			kind = "application/connect+proto"
-			raw = append([]byte{0, byte(len(raw) >> 24), byte(len(raw) >> 16), byte(len(raw) >> 8), byte(len(raw))}, raw...)
-		}
-		r := httptest.NewRequest(http.MethodPost, "/dunlin.v1."+p.name, strings.NewReader(string(raw)))
-		r.Header.Set("Content-Type", kind)
 		hit(t, h, r)
 	})
 }
