@@ -59,25 +59,35 @@ func FuzzSocket(f *testing.F) {
 			t.Skip(err)
 		}
 		defer conn.Close()
-		const hello = "GET /rpc/open HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-		_, _ = conn.Write(append([]byte(hello), raw...)) // what the server does not take any more it has answered
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		in := open(t, conn)
+		_, _ = conn.Write(raw) // an error is for what the server does not take any more, which it has answered
 		_ = conn.(*net.TCPConn).CloseWrite()
-		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
-		answers(t, conn)
+		answers(t, in)
 		if n := complained.Load(); n != 0 {
 			t.Fatalf("the server complained %d times", n)
 		}
 	})
 }
 
-// answers reads what the server says until it ends the connection.
-func answers(t *testing.T, conn net.Conn) {
+// open makes a WebSocket of a connection. The server takes no frame before it has answered.
+func open(t *testing.T, conn net.Conn) *bufio.Reader {
 	t.Helper()
+	const hello = "GET /rpc/open HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+	if _, err := conn.Write([]byte(hello)); err != nil {
+		t.Fatal(err)
+	}
 	in := bufio.NewReader(conn)
 	response, err := http.ReadResponse(in, nil)
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("no WebSocket: %v, %v", response, err)
 	}
+	return in
+}
+
+// answers reads what the server says until it ends the connection.
+func answers(t *testing.T, in *bufio.Reader) {
+	t.Helper()
 	for {
 		head := make([]byte, 2)
 		if _, err := io.ReadFull(in, head); err != nil {
