@@ -25,7 +25,8 @@ it speaks again, so that it cannot contradict itself.
 
 A new node that does not keep all of the history begins with a snapshot that other nodes give and 2f+1 validators
 vouch for; see store.start in config.toml. With --from-snapshot the node takes one in any case, and gives up the
-history that it has. What it has signed stays, and so do its key and config.`,
+history that it has, unless that is newer than all that the others prove: then the log says so and the node goes on
+from what it has. What it has signed stays, and so do its key and config.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir, err := resolveHome(home)

@@ -45,6 +45,8 @@ type running struct {
 	log  *journal
 	stop context.CancelFunc // nil while it does not run
 	done chan error
+
+	begin Begin // where its history begins
 }
 
 // newCluster writes four homes. change may change a config before it is written.
@@ -109,7 +111,7 @@ func (n *running) start() {
 	n.stop, n.done = stop, make(chan error, 1)
 	done := n.done
 	go func() {
-		done <- Run(ctx, Options{Home: n.home, Version: "test", Logger: slog.New(slog.NewTextHandler(n.log, nil))})
+		done <- Run(ctx, Options{Home: n.home, Version: "test", Begin: n.begin, Logger: slog.New(slog.NewTextHandler(n.log, nil))})
 	}()
 	n.t.Cleanup(func() {
 		if n.done == done {

@@ -41,7 +41,8 @@ type Begin uint8
 const (
 	// BeginAsConfigured goes by store.start, where the store has no history yet.
 	BeginAsConfigured Begin = iota
-	// BeginFromSnapshot takes a snapshot in any case, in the place of what the store has.
+	// BeginFromSnapshot takes a snapshot in any case, in the place of what the store has, unless that is newer than
+	// all that the others can prove.
 	BeginFromSnapshot
 
 	// beginHere goes on from what the store has, or from the first commit.
@@ -75,6 +76,9 @@ const (
 	askAgain = 250 * time.Millisecond
 	// joinPatience is how long a node that may begin with the first commit waits for others to answer.
 	joinPatience = 15 * time.Second
+	// newerPatience is how long a node with a history waits for a snapshot that is newer, once others have proven
+	// one that is not.
+	newerPatience = 5 * time.Second
 	// worthSnapshot is how many commits there must be for a snapshot to save anything: of fewer it would hold all.
 	worthSnapshot = dag.ValidityWindow
 
@@ -107,8 +111,9 @@ func (n *node) beginHistory(ctx context.Context) error {
 	}
 	var err error
 	if snapshot && ctx.Err() == nil {
-		if err = n.takeSnapshot(ctx, 0, n.begin); errors.Is(err, errNoProof) {
-			n.log.Warn("no_snapshot", "err", err, "next", "nothing: the node begins with the first commit, and takes a snapshot later if nobody has that")
+		have := n.store.Head().Index
+		if err = n.takeSnapshot(ctx, have, n.patience(have)); errors.Is(err, errNoProof) {
+			n.sayNoSnapshot(have, err)
 			err = nil
 		}
 	} else {
@@ -119,6 +124,27 @@ func (n *node) beginHistory(ctx context.Context) error {
 		n.loop.engine.Step(ev)
 	}
 	return err
+}
+
+// patience is how long the node waits for a proof that is newer than the newest commit that it has, 0 for ever.
+func (n *node) patience(have dag.CommitIndex) time.Duration {
+	switch {
+	case have > 0:
+		return newerPatience
+	case n.begin == beginIfWorth:
+		return joinPatience
+	}
+	return 0
+}
+
+// sayNoSnapshot says why there is none and how the node goes on.
+func (n *node) sayNoSnapshot(have dag.CommitIndex, err error) {
+	next := "nothing: the node begins with the first commit, and takes a snapshot later if nobody has that"
+	if have > 0 {
+		next = fmt.Sprintf("nothing: the history in the home is the newer one, and the node goes on from its commit %d. "+
+			"To replace it all the same, start the node with --from-snapshot again when the others are further", have)
+	}
+	n.log.Warn("no_snapshot", "err", err, "next", next)
 }
 
 // watchPeers takes the network's events while the engine is not there for them, and gives what it must know of them
@@ -195,18 +221,15 @@ func summary(answers []reach, honest int) (newest dag.CommitIndex, whole bool) {
 	return slices.Max(words), whole
 }
 
-// takeSnapshot takes one and gives a *beginAgain. Where the node may do without, and nobody proves anything for a
-// while, the error wraps errNoProof.
-func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex, begin Begin) error {
+// takeSnapshot takes one with a head beyond a commit and gives a *beginAgain. Where nobody proves such a head for as long
+// as patience the error wraps errNoProof; see taker.
+func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex, patience time.Duration) error {
 	t := &taker{
-		mesh: n.network, store: n.store, log: n.log, told: &n.taking,
+		mesh: n.network, store: n.store, log: n.log, told: &n.taking, patience: patience,
 		order: ordering.Config{
 			Committee: n.committee, Registry: n.home.Genesis.Registry(), Created: n.home.Genesis.Created,
 			Sealing: features.Sealing, Certification: features.Certification,
 		},
-	}
-	if begin == beginIfWorth {
-		t.patience = joinPatience
 	}
 	n.taking.look()
 	staging, err := t.take(ctx, beyond)
@@ -242,7 +265,7 @@ func (n *node) watchGap(ctx context.Context, patience time.Duration) error {
 		}
 		if n.home.Config.Store.givesUpHistory() {
 			n.log.Warn("history_gone", "commit", at, "others_begin_at", earliest, "next", "nothing: this node takes a snapshot and goes on from there")
-			return n.takeSnapshot(ctx, at, BeginFromSnapshot)
+			return n.takeSnapshot(ctx, at, 0)
 		}
 		text := fmt.Sprintf("no connected node has commit %d: the earliest that one has is %d", at+1, earliest)
 		n.gap.Store(&text)

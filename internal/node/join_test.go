@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -135,5 +136,45 @@ func TestValidatorFromSnapshotAfterDiskLoss(t *testing.T) {
 		if s := n.past(0); s.Equivocators != 0 {
 			t.Errorf("%s holds evidence against %d validators", n.home, s.Equivocators)
 		}
+	}
+}
+
+// An observer that is told to begin from a snapshot, when no other node has a newer commit than it has, keeps its history and says so. It
+// takes one when the others are further.
+func TestFromSnapshotOnANewerHistory(t *testing.T) {
+	c := newCluster(t, nil)
+	c.start()
+	c.nodes[0].untilCommitted(c.nodes[0].submit([]byte("before")))
+	observer := c.addObserver()
+	observer.start()
+	observer.past(c.nodes[0].past(0).Commit)
+	for _, n := range c.nodes[2:4] { // nothing is committed without them
+		n.halt()
+	}
+	head := max(c.nodes[0].past(0).Commit, c.nodes[1].past(0).Commit)
+	observer.past(head)
+	observer.halt()
+	observer.begin = BeginFromSnapshot
+	observer.start()
+	observer.past(head)
+	eventually(t, "it says that its history is the newer one", func() error {
+		if !strings.Contains(observer.log.take(), "the history in the home is the newer one") {
+			return errors.New("it does not")
+		}
+		return nil
+	})
+	if got := observer.earliest(); got != 1 {
+		t.Errorf("it begins with commit %d, want 1", got)
+	}
+	observer.halt()
+	for _, n := range c.nodes[2:4] {
+		n.start()
+	}
+	c.nodes[0].untilCommitted(c.nodes[0].submit([]byte("after")))
+	c.nodes[0].past(head + 50)
+	observer.start()
+	observer.past(head + 50)
+	if got := observer.earliest(); got <= head {
+		t.Errorf("it begins with commit %d, want one of a snapshot beyond %d", got, head)
 	}
 }

@@ -54,9 +54,11 @@ type taker struct {
 	order ordering.Config // an observer's
 	log   *slog.Logger
 	told  *taking
-	// patience is after how long without a proof it is given up; 0 for never.
+	// patience is after how long without a proof it is given up; 0 for never. Who has commits does not give up before
+	// somebody has proven one of those: without a peer that answers nobody knows whether there is a newer one.
 	patience time.Duration
 
+	older   bool // somebody has proven a head that is not newer
 	liars   map[ordering.Peer]bool
 	useless map[ordering.Peer]bool // gave a head and no window below it
 	slow    map[ordering.Peer]bool
@@ -81,7 +83,7 @@ func (t *taker) take(ctx context.Context, beyond dag.CommitIndex) (*store.Stagin
 		}
 		wait := attemptPause
 		if errors.Is(err, errNoProof) {
-			if t.patience > 0 && time.Since(began) > t.patience {
+			if t.patience > 0 && time.Since(began) > t.patience && (beyond == 0 || t.older) {
 				return nil, err
 			}
 			wait = proofAgain
@@ -197,7 +199,9 @@ func (t *taker) proof(ctx context.Context, beyond dag.CommitIndex) (*ordering.Co
 				switch {
 				case wrong(err):
 					t.liars[p] = true
-				case err == nil && unproven == nil && head.Index > beyond && (newest == nil || head.Index > newest.Index):
+				case err == nil && unproven == nil && head.Index <= beyond:
+					t.older = true
+				case err == nil && unproven == nil && (newest == nil || head.Index > newest.Index):
 					newest, from = head, p
 					time.AfterFunc(reachPatience, stop) // who dribbles does not hold up those that answer
 				case err == nil && unproven != nil && proof.Begun():

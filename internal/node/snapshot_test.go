@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
@@ -67,32 +70,98 @@ func (m *fakeMesh) Blame(p ordering.Peer, _ error) {
 	m.blamed = append(m.blamed, p)
 }
 
-// takeFrom takes a snapshot from sources into a new store, and opens that.
-func takeFrom(t *testing.T, chain *snapshottest.Chain, sources ...p2p.SnapshotSource) (*store.Store, *store.Recovery, *fakeMesh) {
+// newStore opens a new store, which is closed with the test.
+func newStore(t *testing.T, chain *snapshottest.Chain) *store.Store {
 	t.Helper()
-	o := store.Options{Dir: t.TempDir() + "/data", Committee: chain.Config.Committee, Self: ordering.Observer, MinFree: 1}
-	if err := store.Create(o); err != nil {
-		t.Fatal(err)
+	s, _ := openAt(t, chain, t.TempDir()+"/data")
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// openAt opens a store of an observer, which is made if it is not there.
+func openAt(t *testing.T, chain *snapshottest.Chain, dir string) (*store.Store, *store.Recovery) {
+	t.Helper()
+	o := store.Options{Dir: dir, Committee: chain.Config.Committee, Self: ordering.Observer, MinFree: 1}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := store.Create(o); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s, _, err := store.Open(o)
+	s, found, err := store.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, found
+}
+
+// takeFrom takes a snapshot from sources into a new store, and opens that.
+func takeFrom(t *testing.T, chain *snapshottest.Chain, sources ...p2p.SnapshotSource) (*store.Store, *store.Recovery, *fakeMesh) {
+	t.Helper()
+	dir := t.TempDir() + "/data"
+	s, _ := openAt(t, chain, dir)
 	m := &fakeMesh{sources: sources, asked: make(map[ordering.Peer]int)}
-	taker := &taker{mesh: m, store: s, order: chain.Config, log: slog.New(slog.DiscardHandler), told: &taking{log: slog.New(slog.DiscardHandler)}}
-	staging, err := taker.take(t.Context(), 0)
+	staging, err := takerOf(chain, m, s).take(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(s.Close(), staging.Install()); err != nil {
 		t.Fatal(err)
 	}
-	s, found, err := store.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, found := openAt(t, chain, dir)
 	t.Cleanup(func() { _ = s.Close() })
 	return s, found, m
+}
+
+// takerOf takes snapshots of a chain.
+func takerOf(chain *snapshottest.Chain, m mesh, s *store.Store) *taker {
+	return &taker{mesh: m, store: s, order: chain.Config, log: slog.New(slog.DiscardHandler), told: &taking{log: slog.New(slog.DiscardHandler)}}
+}
+
+// TestTakeNoOlderSnapshot: who has commits takes no head that is not beyond them. It waits for one while nobody proves
+// anything, and gives up when somebody has proven one that is not newer.
+func TestTakeNoOlderSnapshot(t *testing.T) {
+	chain := snapshottest.New(t, 100)
+	truth := &snapshottest.Source{Chain: chain, Head: 80}
+	for name, test := range map[string]struct {
+		source p2p.SnapshotSource
+		beyond dag.CommitIndex
+		asked  int // how often before it gave up; 0 for a snapshot
+	}{
+		"one that is newer":                      {truth, 79, 0},
+		"the same":                               {truth, 80, 1},
+		"one that is older":                      {truth, 90, 1},
+		"nothing at first, and then one as old":  {&mute{truth, 1}, 80, 2},
+		"nothing at first, and then a newer one": {&mute{truth, 1}, 79, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &fakeMesh{sources: []p2p.SnapshotSource{test.source}, asked: make(map[ordering.Peer]int)}
+			taker := takerOf(chain, m, newStore(t, chain))
+			taker.patience = time.Nanosecond
+			staging, err := taker.take(t.Context(), test.beyond)
+			switch {
+			case test.asked == 0 && err == nil:
+				err = staging.Discard()
+			case test.asked > 0 && errors.Is(err, errNoProof) && m.asked[0] <= test.asked:
+				err = nil
+			}
+			if err != nil {
+				t.Errorf("asked %d times: %v", m.asked[0], err)
+			}
+		})
+	}
+}
+
+// mute answers nothing so many times.
+type mute struct {
+	p2p.SnapshotSource
+	left int
+}
+
+func (m *mute) Snapshot(q snapshot.Query, give func([]byte) error) error {
+	if m.left--; m.left >= 0 {
+		return nil
+	}
+	return m.SnapshotSource.Snapshot(q, give)
 }
 
 // TestTakeSnapshotAmongLiars: whatever one peer says, the snapshot comes from the others, whole and right, and
