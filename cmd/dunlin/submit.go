@@ -24,9 +24,9 @@ const submitPatience = time.Minute
 
 // submitFlags are what the command line says of a transaction.
 type submitFlags struct {
-	api, namespace, file, key, wait, genesis string
-	validFor                                 uint64
-	json, sealed                             bool
+	api, namespace, file, key, wait, genesis, print string
+	validFor                                        uint64
+	json, sealed                                    bool
 }
 
 // submitWaits is what --wait takes.
@@ -47,6 +47,10 @@ place in the order is fixed. With --wait revealed the command waits until it has
 from the node; with --genesis it is used only if the validators of that genesis file have signed what it
 is made of. Without, a node that lies about the key can read along.
 
+With --print nothing is sent: the request is printed, sealed, for curl -d @- or another program to send, at
+once or later (it expires with --valid-for). It is the body of POST /v1/submit/sealed (rest), of
+/dunlin.v1.Ingress/SubmitSealed (connect), or of dunlin_sendEncryptedTransaction at /rpc/NAMESPACE (rpc).
+
 Namespaces of scheme ethereum take signed Ethereum transactions (0x...). Those of scheme ed25519 need
 --key, a key file as "dunlin init" makes it.
 
@@ -54,6 +58,7 @@ Exits with 3 if the transaction is refused or has expired.`,
 		Example: `  dunlin submit --namespace open hello
   dunlin submit --namespace 1001 0x02f8...
   dunlin submit --namespace open --sealed --genesis genesis.json --wait revealed hello
+  dunlin submit --namespace open --sealed --print rest hello | curl -d @- http://127.0.0.1:8080/v1/submit/sealed
   dunlin submit --namespace signed --key alice/key.json --file order.bin`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -63,6 +68,9 @@ Exits with 3 if the transaction is refused or has expired.`,
 			}
 			if flags.genesis != "" && !flags.sealed {
 				return usage(c, "--genesis checks the key of --sealed: give both or neither")
+			}
+			if err := checkPrint(c, &flags); err != nil {
+				return err
 			}
 			payload, err := readPayload(c, args, flags.file)
 			if err != nil {
@@ -80,6 +88,7 @@ Exits with 3 if the transaction is refused or has expired.`,
 	f.StringVar(&flags.wait, "wait", "committed", "what to wait for: none, included, committed or revealed")
 	f.BoolVar(&flags.sealed, "sealed", false, "encrypt it, so that nobody reads it before its place in the order is fixed")
 	f.StringVar(&flags.genesis, "genesis", "", "with --sealed: genesis file of the network, to check the key that the node gives")
+	f.StringVar(&flags.print, "print", "", "with --sealed: print the request for rest, connect or rpc instead of sending it")
 	f.BoolVar(&flags.json, "json", false, "print one JSON object")
 	return c
 }
@@ -143,7 +152,14 @@ func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []by
 		return usage(c, "namespace %s takes signed transactions: name a key file with --key", flags.namespace)
 	case flags.sealed:
 		sayUnproven(c, node, flags)
-		result, err := submitSealed(ctx, node, network, flags, client.Plain{Legs: []dag.Leg{{Namespace: s.Namespace, Payload: payload}}})
+		plain, err := plainOf(network, flags, dag.Leg{Namespace: s.Namespace, Payload: payload})
+		if err != nil {
+			return err
+		}
+		if flags.print != "" {
+			return printSealed(ctx, c, node, flags, plain)
+		}
+		result, err := submitSealed(ctx, node, flags, plain)
 		if err != nil {
 			return err
 		}

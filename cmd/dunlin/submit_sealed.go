@@ -15,19 +15,24 @@ import (
 	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
-// submitSealed seals p with the network's key and sends it, and waits as far as --wait says. Without a
-// key it gives up at once: the first one takes the network some seconds, or some minutes with a validator down.
-func submitSealed(ctx context.Context, node *client.Client, network *dunlinv1.GetNetworkResponse, flags *submitFlags, p client.Plain) (client.Result, error) {
-	if _, err := node.EncryptionKey(ctx); err != nil {
-		return client.Result{}, explainKey(node, err)
-	}
-	p.ValidUntil = dag.CommitIndex(network.GetWatermarks().GetCommitted() + flags.validFor)
+// plainOf is what is to be sealed, as the command line says it.
+func plainOf(network *dunlinv1.GetNetworkResponse, flags *submitFlags, leg dag.Leg) (client.Plain, error) {
+	p := client.Plain{Legs: []dag.Leg{leg}, ValidUntil: dag.CommitIndex(network.GetWatermarks().GetCommitted() + flags.validFor)}
 	if flags.key != "" {
 		keys, err := crypto.ReadKeyFile(flags.key)
 		if err != nil {
-			return client.Result{}, withHint(err, "make one with: dunlin init --home DIR")
+			return p, withHint(err, "make one with: dunlin init --home DIR")
 		}
 		p.Signer = keys.Identity
+	}
+	return p, nil
+}
+
+// submitSealed seals p with the network's key and sends it, and waits as far as --wait says. Without a
+// key it gives up at once: the first one takes the network some seconds, or some minutes with a validator down.
+func submitSealed(ctx context.Context, node *client.Client, flags *submitFlags, p client.Plain) (client.Result, error) {
+	if _, err := node.EncryptionKey(ctx); err != nil {
+		return client.Result{}, explainKey(node, err)
 	}
 	result, err := node.SealAndSubmit(ctx, p, submitWaits[flags.wait])
 	switch {
