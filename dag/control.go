@@ -122,7 +122,7 @@ func (c *Control) checkForm() error {
 		return fmt.Errorf("kind %d is unknown", c.Kind)
 	case r.Closed:
 		return errors.New("a rule that is closed: use close")
-	case r.Version == 0 || (c.Kind == ControlRegister) != (r.Version == 1 && c.Kind == ControlRegister):
+	case r.Version == 0, c.Kind == ControlRegister && r.Version != 1:
 		return fmt.Errorf("%s with version %d: a new namespace has version 1", c.Kind, r.Version)
 	case c.Kind != ControlClose:
 		return r.check()

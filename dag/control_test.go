@@ -3,6 +3,7 @@ package dag
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,8 +112,37 @@ func TestControls(t *testing.T) {
 			t.Errorf("%s is applied twice", c.name)
 		}
 		again, err := r.Decode(next.Encode())
-		if err != nil || again.Digest() != next.Digest() || !cmp.Equal(again.All(), next.All()) {
+		if err != nil || !reflect.DeepEqual(again, next) {
 			t.Errorf("%s: the registry reads back as %+v, %v", c.name, again, err)
+		}
+	}
+	if !reflect.DeepEqual(r, changeable(t)) {
+		t.Errorf("the changes have changed what they were made to: %+v", r)
+	}
+}
+
+// TestChangesOfManyNamespaces: whoever owns a namespace can have it changed in every commit, as often as a block
+// takes signatures, and none of these changes may cost what a registry of thousands costs to be made.
+func TestChangesOfManyNamespaces(t *testing.T) {
+	allocations := func(namespaces Namespace, control *Control) float64 {
+		g := testGenesis()
+		g.Namespaces = nil
+		for i := range namespaces {
+			g.Namespaces = append(g.Namespaces, NamespaceRule{ID: i + 1, Scheme: SchemeOpen, Owner: controlKey(t, 9).Public()})
+		}
+		r := g.Registry()
+		return testing.AllocsPerRun(10, func() {
+			if _, got := r.Apply(testNetwork, control, 50); got != Applied {
+				t.Fatal(got)
+			}
+		})
+	}
+	for _, control := range []*Control{
+		signedControl(t, Control{Kind: ControlUpdate, Rule: NamespaceRule{ID: 1, Scheme: SchemeOpen, Version: 1}}, 9),
+		signedControl(t, Control{Kind: ControlClose, Rule: NamespaceRule{ID: 1, Version: 1}}, 9),
+	} {
+		if few, many := allocations(4, control), allocations(MaxNamespaces, control); many > few {
+			t.Errorf("%s: %v allocations among 4 namespaces, %v among %d", control.Kind, few, many, MaxNamespaces)
 		}
 	}
 }

@@ -49,7 +49,6 @@ type Registry struct {
 	byName map[string]int
 	admin  AdminRule
 	opened int // namespaces that their owners have registered by themselves
-	digest crypto.Digest
 
 	changeable bool // from the genesis on, for good
 }
@@ -99,7 +98,6 @@ func newRegistry(rules []NamespaceRule, admin AdminRule, opened int) (*Registry,
 		}
 		r.byName[rule.Name] = i
 	}
-	r.digest = crypto.Hash(crypto.DomainRegistry, r.Encode())
 	return r, nil
 }
 
@@ -195,10 +193,11 @@ func (r *Registry) ByName(name string) (NamespaceRule, bool) {
 // All lists the rules by id, also of namespaces that are closed. The caller may change the list.
 func (r *Registry) All() []NamespaceRule { return slices.Clone(r.rules) }
 
-// CheckForm is the ordered filters' check of one item: every namespace of it is known and open,
-// else the error wraps ErrUnknownNamespace or ErrClosedNamespace; and its envelope fits the namespace's scheme, else the error
-// wraps ErrItem. It looks at no signature. A bundle or sealed item is signed by its
-// submitter or not at all, whatever its legs: what is sealed shows too late to be turned away. All nodes answer alike; a plain transaction of good form costs no allocation.
+// CheckForm is the ordered filters' check of one item: every namespace of it is known and open, else the
+// error wraps ErrUnknownNamespace or ErrClosedNamespace; and its envelope fits the namespace's scheme, else
+// the error wraps ErrItem. It looks at no signature. A bundle or sealed item is signed by its submitter or
+// not at all, whatever its legs: what is sealed shows too late to be turned away. All nodes answer alike; a
+// plain transaction of good form costs no allocation.
 func (r *Registry) CheckForm(item *Item) error {
 	switch item.Kind {
 	case KindTransaction:

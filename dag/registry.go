@@ -3,6 +3,7 @@ package dag
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -14,7 +15,7 @@ type AdminRule struct {
 	Keys      []crypto.PublicKey `json:"keys"`       // may register, update and close any namespace
 	Threshold int                `json:"threshold"`  // so many of them must sign together
 	Open      int                `json:"open"`       // how many namespaces owners may register by themselves, in all
-	OpenQuota int                `json:"open_quota"` // the quota of those; 0 for none
+	OpenQuota int                `json:"open_quota"` // the quota of those, in bytes per block; 0 for none
 }
 
 // IsZero reports whether nobody may change anything.
@@ -151,7 +152,8 @@ func (r *Registry) nameTaken(rule *NamespaceRule) bool {
 }
 
 // Apply is the registry after a control of commit i, and what the control came to. Anything but Applied gives r
-// itself. It verifies the control's signatures, of which there are at most MaxControlSignatures.
+// itself. It verifies the control's signatures, of which there are at most MaxControlSignatures. With MaxNamespaces
+// an update takes some 0.1 ms beside that, and a registration some milliseconds.
 func (r *Registry) Apply(network crypto.Digest, c *Control, i CommitIndex) (*Registry, ControlResult) {
 	if result := r.Examine(c, i); result != Applied {
 		return r, result
@@ -159,31 +161,40 @@ func (r *Registry) Apply(network crypto.Digest, c *Control, i CommitIndex) (*Reg
 	if !r.Authorised(network, c) {
 		return r, ControlForbidden
 	}
-	rules, opened := r.with(c)
-	next, err := newRegistry(rules, r.admin, opened)
-	if err != nil {
-		return r, ControlMalformed // a rule that Examine let pass is one that fits
-	}
-	next.changeable = r.changeable
-	return next, Applied
-}
-
-// with is the entries as the control leaves them.
-func (r *Registry) with(c *Control) (rules []NamespaceRule, opened int) {
-	rules, opened = slices.Clone(r.rules), r.opened
-	at, known := r.byID[c.Rule.ID]
-	switch {
-	case !known:
+	if c.Kind == ControlRegister {
+		opened := r.opened
 		if r.authority(c) == owner {
 			opened++
 		}
-		rules = append(rules, c.Rule)
-	case c.Kind == ControlClose:
-		rules[at].Closed, rules[at].Version = true, c.Rule.Version
-	default:
-		rules[at] = c.Rule
+		next, err := newRegistry(append(slices.Clone(r.rules), c.Rule), r.admin, opened)
+		if err != nil {
+			return r, ControlMalformed // a rule that Examine let pass is one that fits
+		}
+		next.changeable = r.changeable
+		return next, Applied
 	}
-	return rules, opened
+	return r.changed(c), Applied
+}
+
+// changed is the registry after an update or a close that holds. Whoever owns a namespace may change it in every
+// commit, many times: only what is different is made anew.
+func (r *Registry) changed(c *Control) *Registry {
+	next, at := *r, r.byID[c.Rule.ID]
+	next.rules = slices.Clone(r.rules)
+	rule := &next.rules[at]
+	if c.Kind == ControlClose {
+		rule.Closed, rule.Version = true, c.Rule.Version
+		return &next
+	}
+	if rule.Name != c.Rule.Name {
+		next.byName = maps.Clone(r.byName)
+		delete(next.byName, rule.Name)
+		if c.Rule.Name != "" {
+			next.byName[c.Rule.Name] = at
+		}
+	}
+	*rule = c.Rule
+	return &next
 }
 
 // entry finds the rule of a namespace, also of one that is closed.
@@ -197,8 +208,8 @@ func (r *Registry) entry(ns Namespace) (*NamespaceRule, bool) {
 
 const registryVersion = 1
 
-// Digest is the digest of Encode.
-func (r *Registry) Digest() crypto.Digest { return r.digest }
+// Digest is the digest of Encode. With MaxNamespaces it takes a millisecond.
+func (r *Registry) Digest() crypto.Digest { return crypto.Hash(crypto.DomainRegistry, r.Encode()) }
 
 // Encode is all that DecodeRegistry needs beside the genesis: version 1, how many namespaces owners have
 // registered by themselves 4, the number of namespaces 4, and each rule by ascending id.

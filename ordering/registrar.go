@@ -25,10 +25,18 @@ type registrar struct {
 	network  crypto.Digest
 	registry *dag.Registry
 	ordered  []uint32 // controls that the present commit has accepted
+
+	digested *dag.Registry // the registry that digest is of
+	digest   crypto.Digest
 }
 
-// Digest is the present registry's.
-func (r *registrar) Digest() crypto.Digest { return r.registry.Digest() }
+// Digest is the present registry's: of one commit's changes the last one's alone is computed.
+func (r *registrar) Digest() crypto.Digest {
+	if r.digested != r.registry {
+		r.digested, r.digest = r.registry, r.registry.Digest()
+	}
+	return r.digest
+}
 
 // Encode is the present registry.
 func (r *registrar) Encode() []byte { return r.registry.Encode() }
