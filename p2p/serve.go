@@ -12,8 +12,18 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 )
 
-// handleFetch serves one fetch of a peer within its rates.
+// handleFetch serves one fetch of a peer within its rates. Beyond a number at a time it is reset, before a byte
+// is read.
 func (n *Network) handleFetch(s network.Stream) {
+	n.serve(s, (*serving).fetch, func(v *serving) error {
+		n.count.fetchesRefused.Add(1)
+		return ErrBusy
+	})
+}
+
+// serve answers what a peer asks on a stream of its own, or refuses it if too many such streams are being served.
+// The stream is closed in order after nil, and else reset; a fault of the peer's costs it the connection.
+func (n *Network) serve(s network.Stream, answer, refuse func(*serving) error) {
 	defer func() { _ = s.Reset() }()
 	r := n.entered(s)
 	if r == nil {
@@ -21,29 +31,30 @@ func (n *Network) handleFetch(s network.Stream) {
 	}
 	defer r.done()
 	defer context.AfterFunc(r.ctx, func() { _ = s.Reset() })()
+	v := &serving{n: n, r: r, s: s, out: bufio.NewWriterSize(s, readBuffer)}
 	release, ok := n.admitFetch(r)
 	if !ok {
-		n.count.fetchesRefused.Add(1)
 		n.tire(r)
-		return // too many at a time: reset, before a byte is read
+		if refuse(v) == nil {
+			_ = s.Close()
+		}
+		return
 	}
 	defer release()
 	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
 		return
 	}
-	v := &serving{n: n, r: r, s: s, out: bufio.NewWriterSize(s, readBuffer)}
-	err := v.serve()
-	switch {
+	switch err := answer(v); {
 	case isFault(err):
 		n.fault(r, err)
 	case err != nil:
-		n.log.Debug("serve_ended", "peer", r.name, "error", err)
+		n.log.Debug("serve_ended", "peer", r.name, "protocol", s.Protocol(), "error", err)
 	default:
 		_ = s.Close() // everything has been written; a reset would cut it off
 	}
 }
 
-// admitFetch takes a place among the fetches that are served at a time.
+// admitFetch takes a place among the fetches and queries that are served at a time.
 func (n *Network) admitFetch(r *remote) (release func(), ok bool) {
 	select {
 	case r.serving <- struct{}{}:
@@ -66,7 +77,7 @@ func (n *Network) admitFetch(r *remote) (release func(), ok bool) {
 	}
 }
 
-// serving is one fetch that is being served.
+// serving is one fetch or query that is being served.
 type serving struct {
 	n     *Network
 	r     *remote
@@ -76,7 +87,27 @@ type serving struct {
 	bytes int
 }
 
-func (v *serving) serve() error {
+// begin reports whether the peer's rates allow it to be served now, and counts the question.
+func (v *serving) begin() bool {
+	now := time.Now()
+	if !v.r.requests.allow(now) || !v.r.served.allow(now) || !v.r.member && !v.n.outside.allow(now) {
+		return false
+	}
+	v.r.requests.charge(1)
+	return true
+}
+
+// charge takes what an answer cost, in bytes, off the peer's rates and off those of all strangers.
+func (v *serving) charge(cost int) {
+	v.r.served.charge(cost)
+	if !v.r.member {
+		v.n.outside.charge(cost)
+		v.n.spend(v.r, workKiB*cost/1024)
+	}
+}
+
+// fetch reads a fetch and answers it.
+func (v *serving) fetch() error {
 	f, err := readFrame(bufio.NewReader(v.s))
 	if err != nil {
 		return err
@@ -86,20 +117,12 @@ func (v *serving) serve() error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	if !v.r.requests.allow(now) || !v.r.served.allow(now) || !v.r.member && !v.n.outside.allow(now) {
+	if !v.begin() {
 		v.n.count.fetchesRefused.Add(1)
 		v.sent.status = fetchBusy
 		return v.finish()
 	}
-	v.r.requests.charge(1)
-	defer func() {
-		v.r.served.charge(v.bytes)
-		if !v.r.member {
-			v.n.outside.charge(v.bytes)
-			v.n.spend(v.r, workKiB*v.bytes/1024)
-		}
-	}()
+	defer func() { v.charge(v.bytes) }()
 	if len(q.refs) > 0 {
 		err = v.refs(q.refs)
 	} else {

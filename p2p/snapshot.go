@@ -152,43 +152,21 @@ func (a *recordReader) end(f frame) error {
 
 // handleSnapshot answers one query of a peer within the rates at which it is served blocks.
 func (n *Network) handleSnapshot(s network.Stream) {
-	defer func() { _ = s.Reset() }()
-	r := n.entered(s)
-	if r == nil {
-		return
-	}
-	defer r.done()
-	defer context.AfterFunc(r.ctx, func() { _ = s.Reset() })()
-	v := &serving{n: n, r: r, s: s, out: bufio.NewWriterSize(s, readBuffer)}
-	release, ok := n.admitFetch(r)
-	if !ok {
-		n.count.snapshotQueriesRefused.Add(1)
-		n.tire(r)
-		v.sent.status = fetchBusy
-		if v.finish() == nil {
-			_ = s.Close()
-		}
-		return
-	}
-	defer release()
-	if err := s.SetDeadline(time.Now().Add(n.limits.FetchTimeout)); err != nil {
-		return
-	}
-	switch err := v.answer(); {
-	case isFault(err):
-		n.fault(r, err)
-	case err != nil:
-		n.log.Debug("snapshot_query_ended", "peer", r.name, "error", err)
-	default:
-		_ = s.Close()
-	}
+	n.serve(s, (*serving).query, (*serving).refuseQuery)
+}
+
+// refuseQuery tells the peer to ask later or elsewhere.
+func (v *serving) refuseQuery() error {
+	v.n.count.snapshotQueriesRefused.Add(1)
+	v.sent.status = fetchBusy
+	return v.finish()
 }
 
 // errFull ends an answer that has reached its size.
 var errFull = errors.New("answer is full")
 
-// answer reads a query and answers it.
-func (v *serving) answer() error {
+// query reads a query and answers it.
+func (v *serving) query() error {
 	f, err := readFrame(bufio.NewReader(v.s))
 	if err != nil {
 		return err
@@ -201,21 +179,10 @@ func (v *serving) answer() error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	if !v.r.requests.allow(now) || !v.r.served.allow(now) || !v.r.member && !v.n.outside.allow(now) {
-		v.n.count.snapshotQueriesRefused.Add(1)
-		v.sent.status = fetchBusy
-		return v.finish()
+	if !v.begin() {
+		return v.refuseQuery()
 	}
-	v.r.requests.charge(1)
-	defer func() {
-		cost := v.bytes + int(v.sent.blocks)*recordCost
-		v.r.served.charge(cost)
-		if !v.r.member {
-			v.n.outside.charge(cost)
-			v.n.spend(v.r, workKiB*cost/1024)
-		}
-	}()
+	defer func() { v.charge(v.bytes + int(v.sent.blocks)*recordCost) }()
 	var sending error
 	err = v.n.cfg.Snapshots.Snapshot(q, func(record []byte) error {
 		if sending = v.give(q, record); sending != nil {
