@@ -12,7 +12,7 @@ import (
 type certificates struct {
 	check   *checker
 	state   *keygen.State
-	keys    []certificateKey
+	keys    keygen.Succession[*certificateKey]
 	commits []*ordering.Commit
 	seen    map[dag.CommitIndex]certify.Signature
 	faults  int
@@ -55,10 +55,7 @@ func (r *certificates) extend(c *ordering.Commit) {
 	if err != nil {
 		panic("sim: certificate key: " + err.Error())
 	}
-	if last := len(r.keys) - 1; last >= 0 {
-		r.keys[last].Until = c.Index
-	}
-	r.keys = append(r.keys, certificateKey{*key, public})
+	r.keys.Add(&certificateKey{*key, public})
 }
 
 // made takes a certificate of a node: it holds under the one key of its commit, and is the one of everybody else.
@@ -75,15 +72,14 @@ func (r *certificates) made(node dag.Author, c *certificate.Certificate) {
 		return
 	}
 	r.seen[i] = c.Signature
-	for _, k := range r.keys {
-		if k.From <= i && (k.Until == 0 || i <= k.Until) {
-			if err := c.Verify(r.check.world.committee.Network(), k.public); err != nil || c.Key != k.ID {
-				r.check.failf("certificate", node, "commit %d, key %d: %v", i, c.Key, err)
-			}
-			return
-		}
+	k := r.keys.In(i)
+	if k == nil {
+		r.check.failf("certificate", node, "commit %d is certified and no key served in it", i)
+		return
 	}
-	r.check.failf("certificate", node, "commit %d is certified and no key served in it", i)
+	if err := c.Verify(r.check.world.committee.Network(), k.public); err != nil || c.Key != k.ID {
+		r.check.failf("certificate", node, "commit %d, key %d: %v", i, c.Key, err)
+	}
 }
 
 // accused takes a wrong signature that a node has found: no honest validator makes one.

@@ -30,7 +30,7 @@ const (
 type Tracker struct {
 	committee *dag.Committee
 	self      dag.Author // or ordering.Observer
-	keys      []*key     // oldest first
+	keys      keygen.Succession[*key]
 	open      []*checkpoint
 	head      dag.CommitIndex
 	early     map[dag.CommitIndex][]said
@@ -92,20 +92,7 @@ func (t *Tracker) AddKey(k keygen.Key, share *dkg.Share) error {
 			return fmt.Errorf("share of certificate key %d: %w", k.ID, err)
 		}
 	}
-	if last := len(t.keys) - 1; last >= 0 && t.keys[last].Until == 0 {
-		t.keys[last].Until = k.From - 1
-	}
-	t.keys = append(t.keys, added)
-	return nil
-}
-
-// serving is the key of commit i, nil for none.
-func (t *Tracker) serving(i dag.CommitIndex) *key {
-	for _, k := range t.keys {
-		if k.From <= i && (k.Until == 0 || i <= k.Until) {
-			return k
-		}
-	}
+	t.keys.Add(added)
 	return nil
 }
 
@@ -115,7 +102,7 @@ func (t *Tracker) Commit(c *ordering.Commit) {
 		return
 	}
 	t.head = c.Index
-	k := t.serving(c.Index)
+	k := t.keys.In(c.Index)
 	if k != nil && c.Checkpoint() == c.Index {
 		t.begin(&checkpoint{ref: c.Ref(), epoch: c.Epoch, key: k, signed: k.secret == nil})
 	}

@@ -307,7 +307,7 @@ func TestKeysFollowEachOther(t *testing.T) {
 			t.Errorf("commit %d is signed by key %d, want %d", c.Commit.Index, c.Key, want)
 		}
 	}
-	if before := (Tracker{keys: tracker.keys}); before.serving(0) != nil || before.serving(2).ID != w.key.ID {
+	if tracker.keys.In(0) != nil || tracker.keys.In(2).ID != w.key.ID {
 		t.Error("the wrong key serves")
 	}
 }

@@ -18,7 +18,7 @@ func (t *Tracker) Early(b *dag.Verified) []ordering.OwnShare {
 	for i := range b.Block().Items {
 		c.Accepted = append(c.Accepted, ordering.Accepted{ID: b.Block().Items[i].ID, Item: uint32(i)})
 	}
-	opening := newCommit(c, t.serving(c.Index))
+	opening := newCommit(c, t.keys.In(c.Index))
 	if opening == nil {
 		return nil
 	}

@@ -309,11 +309,11 @@ func TestNewKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tracker.serving(w.keys[0].From-1) != nil {
+	if tracker.keys.In(w.keys[0].From-1) != nil {
 		t.Error("a key serves before it is ready")
 	}
 	for i, want := range [][]Verdict{{0, KeyStale}, {0, KeyStale}, {KeyStale, 0}} {
-		c := newCommit(w.commit(w.sealed(0, content, 7), w.sealed(1, content, 7)), tracker.serving(w.head))
+		c := newCommit(w.commit(w.sealed(0, content, 7), w.sealed(1, content, 7)), tracker.keys.In(w.head))
 		if diff := cmp.Diff(want, verdicts(c.record())); diff != "" {
 			t.Errorf("commit %d: %s", i, diff)
 		}

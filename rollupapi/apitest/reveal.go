@@ -62,7 +62,7 @@ func (c *Chain) open(t testing.TB, commit *ordering.Commit) *reveal.Record {
 	record := &reveal.Record{Commit: commit.Ref()}
 	var serving *madeKey
 	for _, key := range c.sealing.keys {
-		if commit.Index >= key.From && (key.Until == 0 || commit.Index <= key.Until) {
+		if key.Serves(commit.Index) {
 			serving, record.Key = key, key.ID
 		}
 	}
