@@ -173,6 +173,20 @@ func (c *Chain) Commit(t testing.TB, blocks ...[]dag.Item) *ordering.Commit {
 	return commit
 }
 
+// CommitControl adds one commit with a control transaction, which came to the result.
+func (c *Chain) CommitControl(t testing.TB, item dag.Item, result dag.ControlResult) *ordering.Commit {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	commit := c.next()
+	body := c.Signed(t, dag.Block{Time: uint64(commit.Index), Items: []dag.Item{item}})
+	commit.Bodies, commit.Blocks = []*dag.Verified{body}, []dag.Ref{body.Ref()}
+	commit.Accepted = []ordering.Accepted{{ID: item.ID, Namespace: item.Namespace}}
+	commit.Controls = []ordering.Controlled{{Result: result}}
+	c.append(t, commit)
+	return commit
+}
+
 // commitDeals adds a commit with a deal of each validator.
 func (c *Chain) commitDeals(t testing.TB, kind dag.SystemKind, deals []*dkg.Deal) *ordering.Commit {
 	t.Helper()
