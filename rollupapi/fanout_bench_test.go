@@ -30,7 +30,7 @@ func BenchmarkFanOut(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { conn.Close() })
-		fmt.Fprintf(conn, "GET /v1/stream?namespace=open&heartbeat_ms=60000 HTTP/1.1\r\nHost: x\r\n\r\n")
+		fmt.Fprintf(conn, "GET /v1/stream?namespace=open&heartbeat_ms=60000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		go func() {
 			buffer := make([]byte, 16<<10)
 			for beat := false; ; {

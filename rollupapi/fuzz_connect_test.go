@@ -95,7 +95,7 @@ func fuzzProcedure(f *testing.F, name string) {
 			kind = "connect+" + kind
 			raw = append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(raw))), raw...)
 		}
-		r := httptest.NewRequest(http.MethodPost, "/"+name, strings.NewReader(string(raw)))
+		r := httptest.NewRequest(http.MethodPost, "http://localhost/"+name, strings.NewReader(string(raw)))
 		r.Header.Set("Content-Type", "application/"+kind)
 		hit(t, h, r)
 	})

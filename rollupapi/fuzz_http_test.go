@@ -90,7 +90,7 @@ func FuzzREST(f *testing.F) {
 			t.Skip()
 		}
 		u.RawQuery = query
-		r := httptest.NewRequest(method, "/", strings.NewReader(body))
+		r := httptest.NewRequest(method, "http://localhost/", strings.NewReader(body))
 		r.URL, r.RequestURI = u, u.RequestURI()
 		hit(t, h, r)
 	})
@@ -116,7 +116,7 @@ func FuzzRPCBody(f *testing.F) {
 		w := recorder{httptest.NewRecorder()}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, strings.NewReader(body)).WithContext(ctx))
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://localhost"+path, strings.NewReader(body)).WithContext(ctx))
 		if w.Code == http.StatusNoContent {
 			return
 		}

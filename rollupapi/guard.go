@@ -24,7 +24,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		if read {
 			allowOrigin(w.Header(), r.Header.Get("Origin"))
 		}
-		if pass && r.Method == http.MethodOptions {
+		if pass && r.Method == http.MethodOptions && s.gate.Host(r) {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
@@ -57,6 +57,9 @@ func allowOrigin(header http.Header, origin string) {
 
 // enter says who calls, unless the call may not go on. Errors are Refusals.
 func (s *Server) enter(r *http.Request, origin bool) (gate.Client, error) {
+	if !s.gate.Host(r) {
+		return gate.Client{}, refuse(ReasonHostForbidden, "this node does not go by the name %q: call it by its IP address or as localhost", clip(r.Host))
+	}
 	if !origin {
 		return gate.Client{}, refuse(ReasonOriginForbidden, "web pages of %q may not call this node", clip(r.Header.Get("Origin")))
 	}

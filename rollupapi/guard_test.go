@@ -28,8 +28,11 @@ func gated(t testing.TB, c gate.Config) http.Handler {
 
 func ask(h http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.RemoteAddr = "192.0.2.1:5"
+	r.RemoteAddr, r.Host = "192.0.2.1:5", "192.0.2.9:8080"
 	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		}
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
@@ -64,6 +67,53 @@ func TestOrigins(t *testing.T) {
 		if w.Code == 403 && reasonIn(t, w.Body.Bytes()) != "ORIGIN_FORBIDDEN" {
 			t.Errorf("%s: %s", test.name, w.Body)
 		}
+	}
+}
+
+// TestHosts: a web page that has made its own name stand for this node's address gets nothing from it, whatever it asks, unless
+// the node wants tokens, which the page has none of.
+func TestHosts(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	tokens := gated(t, gate.Config{Tokens: []gate.Token{{Name: "swap", Secret: secret}}})
+	closed, open := gated(t, gate.Config{}), gated(t, gate.Config{Origins: []string{"http://app.example"}, Hosts: []string{"node0"}})
+	rebound := []string{"Host", "evil.example:8080", "Origin", "http://evil.example:8080"} // one origin for the browser
+	for _, test := range []struct {
+		method, path string
+		header       []string
+	}{
+		{"GET", "/v1/info", nil},
+		{"GET", "/", nil},
+		{"POST", "/v1/namespaces/open/transactions", nil},
+		{"OPTIONS", "/rpc/1001", nil},
+		{"GET", "/rpc/1001", []string{"Connection", "Upgrade", "Upgrade", "websocket"}},
+		{"POST", "/dunlin.v1.Read/GetInfo", []string{"Content-Type", "text/plain"}},
+	} {
+		for _, h := range []http.Handler{closed, open} {
+			w := ask(h, test.method, test.path, "x", append(test.header, rebound...)...)
+			if w.Code != 403 || reasonIn(t, w.Body.Bytes()) != "HOST_FORBIDDEN" || !strings.Contains(w.Body.String(), "evil.example") {
+				t.Errorf("%s %s: %d %s", test.method, test.path, w.Code, w.Body)
+			}
+			if w := ask(h, test.method, test.path, "x", append(test.header, "Host", "evil.example")...); w.Code != 403 {
+				t.Errorf("%s %s without an origin: %d %s", test.method, test.path, w.Code, w.Body)
+			}
+		}
+	}
+	if w := ask(closed, "POST", "/dunlin.v1.Read/GetInfo", "{}", append([]string{"Content-Type", "application/json"}, rebound...)...); w.Code != 403 || !strings.Contains(w.Body.String(), `"code":"permission_denied"`) {
+		t.Errorf("Connect: %d %s", w.Code, w.Body)
+	}
+	for _, host := range []string{"127.0.0.1:8080", "localhost", "app.example", "node0:8080"} {
+		if w := ask(open, "GET", "/v1/info", "", "Host", host); w.Code != 200 {
+			t.Errorf("%s: %d %s", host, w.Code, w.Body)
+		}
+	}
+	if w := ask(open, "OPTIONS", "/v1/info", "", "Host", "localhost", "Origin", "http://app.example"); w.Code != 204 {
+		t.Errorf("asked before: %d %s", w.Code, w.Body)
+	}
+	if w := ask(tokens, "GET", "/v1/info", "", "Host", "evil.example", "Authorization", "Bearer "+secret); w.Code != 200 {
+		t.Errorf("with a token: %d %s", w.Code, w.Body)
+	}
+	if w := ask(tokens, "GET", "/v1/info", "", rebound...); w.Code != 401 {
+		t.Errorf("without the token: %d %s", w.Code, w.Body)
 	}
 }
 

@@ -51,6 +51,7 @@ const (
 	ReasonCursorDiverged       Reason = "CURSOR_DIVERGED"
 	ReasonUnauthenticated      Reason = "UNAUTHENTICATED"
 	ReasonOriginForbidden      Reason = "ORIGIN_FORBIDDEN"
+	ReasonHostForbidden        Reason = "HOST_FORBIDDEN"
 	ReasonRateLimited          Reason = "RATE_LIMITED"
 	ReasonPushedBack           Reason = "PUSHED_BACK"
 	ReasonExecutionUnavailable Reason = "EXECUTION_UNAVAILABLE"
@@ -242,6 +243,10 @@ var classes = map[Reason]class{
 	ReasonOriginForbidden: {
 		code: connect.CodePermissionDenied, status: http.StatusForbidden, rpc: rpcRejected, title: "Web pages of this origin may not call",
 		remedy: "The node's operator lists origins in api.origins of config.toml.",
+	},
+	ReasonHostForbidden: {
+		code: connect.CodePermissionDenied, status: http.StatusForbidden, rpc: rpcRejected, title: "The node does not go by this name",
+		remedy: "Without tokens and TLS a node takes calls to its IP address and to localhost; for another name its operator lists http://NAME in api.origins of config.toml, or sets api.tokens.",
 	},
 	ReasonRateLimited: {
 		code: connect.CodeResourceExhausted, status: http.StatusTooManyRequests, rpc: rpcLimit, title: "Too much in too little time",

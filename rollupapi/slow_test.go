@@ -33,7 +33,7 @@ func TestSlowReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "GET /v1/stream?cursor=genesis HTTP/1.1\r\nHost: x\r\n\r\n")
+	fmt.Fprintf(conn, "GET /v1/stream?cursor=genesis HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	for !rollupapi.Streaming(server, 1) {
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -154,7 +154,7 @@ func startAudience(t *testing.T, api string, readers int) *audience {
 
 // read follows the stream until its connection is closed.
 func (a *audience) read(i int, ready chan<- error) {
-	if _, err := fmt.Fprintf(a.conns[i], "GET /v1/stream?namespace=open HTTP/1.1\r\nHost: dunlin\r\n\r\n"); err != nil {
+	if _, err := fmt.Fprintf(a.conns[i], "GET /v1/stream?namespace=open HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		ready <- err
 		return
 	}

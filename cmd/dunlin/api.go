@@ -56,6 +56,8 @@ func explain(c *client.Client, err error) error {
 		return err
 	case errors.As(err, &refusal) && refusal.Reason == "UNAUTHENTICATED":
 		return refused(err, "export DUNLIN_TOKEN=...; the node's operator hands it out")
+	case errors.As(err, &refusal) && refusal.Reason == "HOST_FORBIDDEN":
+		return refused(err, "give --api with the node's IP address; or the node's operator lists the name in api.origins")
 	case errors.As(err, &refusal) && refusal.Retryable:
 		return refused(err, "try again in %v", refusal.RetryAfter)
 	case errors.As(err, &refusal) && (refusal.Reason == "NAMESPACE_UNKNOWN" || refusal.Reason == "NAMESPACE_CLOSED"):

@@ -81,6 +81,9 @@ func isLoopback(host string) bool {
 func (h *Home) gate() (*gate.Gate, error) {
 	c := &h.Config.API
 	config := gate.Config{Origins: c.Origins, Each: gate.Allowance{RequestsPerSecond: c.RequestsPerSecond, KiBPerSecond: c.KiBPerSecond}}
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && host != "" {
+		config.Hosts = []string{host}
+	}
 	if c.Tokens == "" {
 		return gate.New(config)
 	}

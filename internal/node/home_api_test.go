@@ -7,8 +7,10 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +83,22 @@ func TestTokensFile(t *testing.T) {
 	}
 	if _, err := home.gate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNamesOfTheNode: the name in api.listen is one by which the node may be called.
+func TestNamesOfTheNode(t *testing.T) {
+	for listen, names := range map[string][]string{"node.example:8080": {"node.example:8080"}, ":8080": nil, "127.0.0.1:0": nil} {
+		home := &Home{Config: Config{API: APIConfig{Listen: listen}}}
+		g, err := home.gate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, host := range []string{"node.example:8080", "evil.example:8080"} {
+			if got := g.Host(&http.Request{Host: host}); got != slices.Contains(names, host) {
+				t.Errorf("listening on %s: %s passes %t", listen, host, got)
+			}
+		}
 	}
 }
 

@@ -312,7 +312,8 @@ tls_key = {{printf "%q" .API.TLSKey}}
 tokens = {{printf "%q" .API.Tokens}}
 # true lets a listener that others can reach go without TLS and tokens: behind a proxy that has both
 insecure = {{.API.Insecure}}
-# web pages that may call, such as "https://app.example.org"; "*" for all
+# web pages that may call, such as "https://app.example.org"; "*" for all. Without TLS and tokens the node is called by its IP
+# address, as localhost, or by the names of these and of listen, and by no other.
 origins = [{{range $i, $o := .API.Origins}}{{if $i}}, {{end}}{{printf "%q" $o}}{{end}}]
 # Of each client without a token, by its address. 0: no limit. Clients on this machine are not limited.
 requests_per_second = {{.API.RequestsPerSecond}}

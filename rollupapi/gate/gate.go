@@ -43,6 +43,7 @@ type Token struct {
 type Config struct {
 	Tokens  []Token   // if there are any, every call needs one
 	Origins []string  // of web pages that may call, such as https://app.example.org; "*" for all
+	Hosts   []string  // names by which this node is called, beside localhost and those of Origins; see Gate.Host
 	Each    Allowance // of a client without a token, by its address; clients on this machine are not limited
 }
 
@@ -60,6 +61,7 @@ var ErrToken = errors.New("no bearer token that this node knows")
 type Gate struct {
 	config  Config
 	secrets [][sha256.Size]byte // of config.Tokens
+	hosts   map[string]bool     // names by which this node may be called, lower case
 	buckets *buckets
 }
 
@@ -68,7 +70,10 @@ func New(c Config) (*Gate, error) {
 	if len(c.Tokens) > MaxTokens || len(c.Origins) > MaxOrigins {
 		return nil, fmt.Errorf("%d tokens and %d origins, limits %d and %d", len(c.Tokens), len(c.Origins), MaxTokens, MaxOrigins)
 	}
-	g := &Gate{config: c, buckets: newBuckets()}
+	g := &Gate{config: c, hosts: map[string]bool{"localhost": true}, buckets: newBuckets()}
+	for _, name := range c.Hosts {
+		g.hosts[plainName(name)] = true
+	}
 	names := map[string]bool{}
 	for i := range c.Tokens {
 		t := &c.Tokens[i]
@@ -85,8 +90,12 @@ func New(c Config) (*Gate, error) {
 		g.secrets = append(g.secrets, sha256.Sum256([]byte(t.Secret)))
 	}
 	for _, origin := range c.Origins {
-		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
 			return nil, fmt.Errorf("origin %q: want scheme and host, such as https://app.example.org, or *", origin)
+		}
+		if origin != "*" {
+			g.hosts[plainName(u.Hostname())] = true
 		}
 	}
 	return g, nil
@@ -141,6 +150,28 @@ func addressOf(remote string) (address string, local bool) {
 	}
 	return ip.String(), ip.IsLoopback()
 }
+
+// Host reports whether a request may go on that names this node as it does. Without tokens and in clear text, whoever comes
+// as far as the port may call. So that a web page does not, which has made a name of its own stand for this node's address
+// ("DNS rebinding") and is of the node's own origin then, only these names are taken: IP addresses, localhost and what ends
+// in .localhost, and the names of the configuration.
+func (g *Gate) Host(r *http.Request) bool {
+	if len(g.secrets) > 0 || r.TLS != nil || r.Host == "" || slices.Contains(g.config.Origins, "*") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	name := plainName(host)
+	return g.hosts[name] || strings.HasSuffix(name, ".localhost")
+}
+
+// plainName is a host's name as it is compared.
+func plainName(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
 
 // Origin says what to make of a request with an Origin header: whether it may go on, and whether its page may
 // read the answer. Pages that this node serves itself may; so may requests of browsers' extensions go on,

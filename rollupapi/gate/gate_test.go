@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -84,6 +85,38 @@ func TestOrigin(t *testing.T) {
 	} {
 		if pass, read := test.gate.Origin(request("127.0.0.1:1", "Origin", test.origin)); pass != test.pass || read != test.read {
 			t.Errorf("%q passes %t, reads %t", test.origin, pass, read)
+		}
+	}
+}
+
+// TestHost: without tokens and TLS a node goes by names that no stranger can point at it.
+func TestHost(t *testing.T) {
+	gates := map[string]gate.Config{
+		"closed": {}, "named": {Hosts: []string{"Node.Example"}, Origins: []string{"https://app.example:8443"}}, "all": {Origins: []string{"*"}},
+		"tokens": {Tokens: []gate.Token{{Name: "x", Secret: strings.Repeat("a", 32)}}},
+	}
+	for host, pass := range map[string]string{ // by which gates
+		"127.0.0.1": "closed named", "127.0.0.1:8080": "closed named", "192.0.2.1:8080": "closed named", "[::1]": "closed named", "[::1]:8080": "closed named",
+		"[fe80::1%25eth0]:8080": "closed named", "localhost": "closed named", "LocalHost.:8080": "closed named", "dunlin.localhost:8080": "closed named", "": "closed named",
+		"node.example": "named", "NODE.example:1": "named", "app.example": "named", "app.example:8443": "named",
+		"x.node.example": "", "example": "", "evil.example:8080": "", "localhost.evil.example": "", "127.0.0.1.evil.example": "", "notlocalhost": "", "127.0.0.1:8080:x": "",
+		"[::1].evil.example": "", ".": "", "2130706433": "", "0x7f.1": "",
+	} {
+		for name, config := range gates {
+			g, err := gate.New(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := request("127.0.0.1:1")
+			r.Host = host
+			want := name == "all" || name == "tokens" || strings.Contains(pass, name)
+			if g.Host(r) != want {
+				t.Errorf("%s: %q passes %t", name, host, !want)
+			}
+			r.TLS = &tls.ConnectionState{}
+			if !g.Host(r) {
+				t.Errorf("%s: %q does not pass over TLS, whose certificate tells", name, host)
+			}
 		}
 	}
 }
