@@ -37,6 +37,9 @@ type History interface {
 	// LookupRecent is Lookup over a stretch of recent history that is longer than the window of
 	// duplicates; it must be cheap for ids that are not there, since every submission asks.
 	LookupRecent(id crypto.Digest) (Location, bool, error)
+	// DealBlock reads the encoding of the block that brought in a deal of a key, which its dealer signed; false if it is
+	// no longer kept. A node should keep it when it prunes the commit.
+	DealBlock(d *ordering.Deal) (block []byte, ok bool, err error)
 }
 
 // DAG reads the blocks under the order, committed or not. It must be safe for concurrent use.

@@ -1,11 +1,10 @@
 package rollupapi
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
@@ -69,27 +68,16 @@ func (s *Server) keyOrigins(id uint64, r *pb.GetEncryptionKeyRequest) ([]*pb.Key
 	return out, nil
 }
 
-// dealBlock is the block that brought in a deal; nil if its commit is no longer kept.
+// dealBlock is the block that brought in a deal; nil if it is no longer kept.
 func (s *Server) dealBlock(o *keygen.Origin, kind dag.SystemKind) ([]byte, error) {
-	commit, ok, err := s.backend.History.Commit(o.Commit)
+	block, ok, err := s.backend.History.DealBlock(&ordering.Deal{Origin: *o, Message: kind})
 	if err != nil {
-		return nil, fmt.Errorf("read commit %d: %w", o.Commit, err)
+		return nil, fmt.Errorf("read the block with the deal of %s from commit %d: %w", o.Dealer, o.Commit, err)
 	}
 	if !ok {
 		return nil, nil
 	}
-	for _, body := range commit.Bodies {
-		if b := body.Block(); b.Author == o.Dealer && holdsDeal(b, kind, o.Deal) {
-			return body.Bytes(), nil
-		}
-	}
-	return nil, fmt.Errorf("commit %d holds no block with the deal of %s", o.Commit, o.Dealer)
-}
-
-func holdsDeal(b *dag.Block, kind dag.SystemKind, deal []byte) bool {
-	return slices.ContainsFunc(b.System, func(m dag.SystemMessage) bool {
-		return m.Kind == kind && bytes.Equal(m.Payload, deal)
-	})
+	return block, nil
 }
 
 // keyGeneration is where the making of a key stands.

@@ -27,6 +27,7 @@ import (
 //	z                                -> head of the snapshot that the history began from | crc32c
 //	d | commit 8                     -> record of its window of duplicates | crc32c
 //	y | commit 8 | kind 1            -> state that it carries and that commit wrote | crc32c
+//	g | kind 1 | digest 32           -> block that brought in this deal of a key generation | crc32c
 const (
 	prefixBlock       = 'b'
 	prefixOwn         = 'o'
@@ -45,6 +46,7 @@ const (
 	prefixBase        = 'z'
 	prefixWindow      = 'd'
 	prefixState       = 'y'
+	prefixDeal        = 'g'
 )
 
 const checksumSize = 4

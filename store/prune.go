@@ -42,13 +42,17 @@ type pruner struct {
 	carried  []dag.CommitIndex      // commits that stay although they are older
 	freed    int64                  // bytes removed since space was last given back
 	base     dag.CommitIndex        // head of the snapshot whose window is still there; 0 for none
+	deals    dealKeeper
 }
 
 func spanOf(i dag.CommitIndex) uint64 { return uint64(i-1) / pruneSpan }
 
 // loadPruner reads where the history begins and how large it is.
 func loadPruner(b *badgerCopy, o *Options, base *ordering.Commit) (*pruner, error) {
-	p := &pruner{badger: b, keep: o.Retention, least: o.leastKept, sizes: make(map[uint64]int64), earliest: firstCommit}
+	p := &pruner{
+		badger: b, keep: o.Retention, least: o.leastKept, sizes: make(map[uint64]int64), earliest: firstCommit,
+		deals: dealKeeper{badger: b, committee: o.Committee},
+	}
 	if base != nil {
 		p.base = base.Index
 	}
@@ -123,6 +127,9 @@ func (p *pruner) prune(head dag.CommitIndex, tell func(dag.CommitIndex)) (bool, 
 	}
 	newest, err := p.commit(head)
 	if err != nil {
+		return false, err
+	}
+	if err := p.deals.keep(newest, goal); err != nil {
 		return false, err
 	}
 	w := p.badger.batch()

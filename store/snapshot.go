@@ -30,6 +30,8 @@ func (s *Store) Snapshot(q snapshot.Query, give func(record []byte) error) error
 		return s.giveStates(q.At, give)
 	case snapshot.AskWindow:
 		return s.giveWindow(q.At, q.Low, give)
+	case snapshot.AskDeals:
+		return s.giveDeals(q.At, int(q.Low), give)
 	}
 	return nil
 }
@@ -191,27 +193,29 @@ func (s *Store) States(head *ordering.Commit) ([]ordering.State, error) {
 		if err != nil || found {
 			return c, err
 		}
-		return s.begunWith(i)
+		err = s.reading(func() (err error) {
+			c, err = s.badger.begunWith(i)
+			return err
+		})
+		return c, err
 	})
 }
 
 // begunWith gives a commit with nothing but the states that came with a snapshot and were written with it.
-func (s *Store) begunWith(i dag.CommitIndex) (*ordering.Commit, error) {
+func (b *badgerCopy) begunWith(i dag.CommitIndex) (*ordering.Commit, error) {
 	c := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: i}}
-	err := s.reading(func() error {
-		prefix := numberKey(prefixState, uint64(i))
-		return s.badger.each(prefix, prefix, ascending, func(item *badger.Item) error {
-			raw, err := s.badger.value(item)
-			if err != nil {
-				return err
-			}
-			key := item.Key()
-			c.States = append(c.States, ordering.State{Kind: ordering.StateKind(key[len(key)-1]), Encoded: raw})
-			return nil
-		})
+	prefix := numberKey(prefixState, uint64(i))
+	err := b.each(prefix, prefix, ascending, func(item *badger.Item) error {
+		raw, err := b.value(item)
+		if err != nil {
+			return err
+		}
+		key := item.Key()
+		c.States = append(c.States, ordering.State{Kind: ordering.StateKind(key[len(key)-1]), Encoded: raw})
+		return nil
 	})
 	if err == nil && len(c.States) == 0 {
-		err = corruptBadger(s.badger.dir, fmt.Sprintf("the states that commit %d wrote are missing", i))
+		err = corruptBadger(b.dir, fmt.Sprintf("the states that commit %d wrote are missing", i))
 	}
 	return c, err
 }

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
+	"github.com/dunlin-network/dunlin/ordering/keygen"
 	"github.com/dunlin-network/dunlin/ordering/snapshot"
 	"github.com/dunlin-network/dunlin/ordering/snapshot/snapshottest"
 )
@@ -60,8 +62,44 @@ func stage(t *testing.T, cfg ordering.Config, from, to *Store) *Staging {
 	}
 	found, err := states.Finish(cfg)
 	check(t, err)
+	deals, err := snapshot.NewDeals(cfg.Committee, head.Index, found)
+	check(t, err)
+	for q, more := deals.Next(); more; q, more = deals.Next() {
+		left := deals.Left()
+		check(t, from.Snapshot(q, func(record []byte) error {
+			deal, b, err := deals.Take(record)
+			if err != nil {
+				return err
+			}
+			return staging.Deal(deal, b)
+		}))
+		if deals.Left() == left {
+			t.Fatalf("%d deals are not to be had", left)
+		}
+	}
 	check(t, staging.Finish(found))
 	return staging
+}
+
+// wantDeals wants a store to have the block of every deal that counts, and gives their count.
+func wantDeals(t *testing.T, chain *snapshottest.Chain, s *Store) int {
+	t.Helper()
+	head, found, err := s.begun(s.Head().Index)
+	check(t, err)
+	if !found {
+		t.Fatal("the store has no head")
+	}
+	states, err := s.States(head)
+	check(t, err)
+	deals, err := ordering.DealsOf(chain.Config.Committee, states)
+	check(t, err)
+	for i, want := range chain.Deals(head.Index) {
+		raw, found, err := s.DealBlock(&deals[i])
+		if err != nil || !found || !bytes.Equal(raw, want.Bytes()) {
+			t.Errorf("block of deal %d, from commit %d: there %v, %v", i, deals[i].Commit, found, err)
+		}
+	}
+	return len(deals)
 }
 
 // engineOf goes on from what a store holds.
@@ -116,6 +154,9 @@ func TestStoreFromSnapshot(t *testing.T) {
 			t.Errorf("commit %d is there: %v", base.Index, err)
 		}
 		engineOf(t, w.chain.Config, s, found)
+		if wantDeals(t, w.chain, s) < 3 {
+			t.Fatal("too few deals: the test shows less than it says")
+		}
 		keep(t, s, w.chain, base.Index+1)
 		check(t, s.Close())
 		s, found = w.open(o)
@@ -265,5 +306,47 @@ func TestSnapshotWindowGoes(t *testing.T) {
 	}
 	if _, found, err := b.get(commitKey(3)); !found || err != nil {
 		t.Errorf("a commit went with it: %v", err)
+	}
+}
+
+// TestDealsOutliveTheirCommits: the blocks with the deals that count stay when all around them is pruned, also where no
+// snapshot was taken, and those with other deals go.
+func TestDealsOutliveTheirCommits(t *testing.T) {
+	w := newSnapshotWorld(t, 400)
+	o := w.observer(t)
+	o.Retention, o.leastKept = Retention{Commits: 100}, 80
+	s, _ := w.create(o)
+	s.settle(5000)
+	other := &ordering.Deal{Origin: keygen.Origin{Dealer: 1, Digest: crypto.Digest{9}}, Message: keygen.KindDeal}
+	keep(t, s, w.chain, 1)
+	await(t, s, func() bool { return s.Earliest() > 256 })
+	if wantDeals(t, w.chain, s) < 3 {
+		t.Fatal("too few deals: the test shows less than it says")
+	}
+	check(t, s.Close())
+	b, err := openBadger(o.badgerDir(), o.Logger)
+	check(t, err)
+	batch := b.batch()
+	check(t, errors.Join(batch.set(dealKey(other), []byte("block")), batch.flush(), b.sync(), b.close()))
+	s, _ = w.open(o)
+	s.settle(5000)
+	if wantDeals(t, w.chain, s) < 3 {
+		t.Fatal("too few deals")
+	}
+	w.chain.Extend(t, 300)
+	keep(t, s, w.chain, 401)
+	await(t, s, func() bool { return s.Earliest() > 512 })
+	if _, found, err := s.DealBlock(other); err != nil || found {
+		t.Errorf("a deal that does not count is kept: %v, %v", found, err)
+	}
+	wantDeals(t, w.chain, s)
+}
+
+// await waits until the copier has come so far.
+func await(t *testing.T, s *Store, done func() bool) {
+	t.Helper()
+	for !done() {
+		check(t, s.Err())
+		<-s.options.tick()
 	}
 }

@@ -114,7 +114,8 @@ func (f *fleet) forget(nodes ...int) {
 // Namespace 77 is registered and all validators have pruned the first commits, its registration too. A new observer joins from a snapshot, serves what follows as the others do, and
 // says PRUNED of what went before. A validator that lost its disk comes back with its key, and one that was away until
 // nobody had what it lacked, the namespace's change too, takes a snapshot by itself; both propose, nobody contradicts
-// itself, and all have the same namespaces. A node that is to keep everything says in words that nobody has it.
+// itself, all have the same namespaces, and each proves the network's keys to who knows the genesis alone. A node that is to keep
+// everything says in words that nobody has it.
 func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes some hundred commits")
@@ -141,6 +142,7 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	f.types("register of namespace 77 is applied", "namespace", "register", "77:notes:open", "--key", key, "--api", f.network.Nodes[0].API)
 	f.untilPruned(keptBlocks, validators...)
 	f.forget(validators...)
+	f.certifies(0)
 
 	f.start(observer, keeper)
 	f.until(observer, "follows", func(s status) bool { return s.Commit > tinyKept })
@@ -199,26 +201,48 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	}
 }
 
-// certifies wants a node to have a certificate that is newer than what it began with, by the key that the first node has
-// too. Who knows nothing but the genesis can't prove that key any more: the deals that it is made of are pruned.
+// certifies wants a node to have a certificate that is newer than what it began with, and to prove it and the key that users
+// seal with to a client that knows the genesis file and nothing else, although the deals that the keys are made of were
+// pruned everywhere.
 func (f *fleet) certifies(i int) {
 	f.t.Helper()
+	genesis, err := node.LoadGenesis(filepath.Join(f.network.Dir(), devnet.GenesisFile))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	committee, err := genesis.Committee()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	newcomer, err := client.NewFrom(client.Config{Endpoints: []string{f.network.Nodes[i].API}, Committee: committee})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer newcomer.Close()
 	goal := f.commitOf(0)
-	eventually(f.t, fmt.Sprintf("%s has a certificate beyond commit %d", f.network.Nodes[i].Name, goal), func() error {
+	eventually(f.t, fmt.Sprintf("%s proves a certificate beyond commit %d", f.network.Nodes[i].Name, goal), func() error {
 		f.drive(1, 0)
-		proven, err := f.clients[i].Certificate(f.t.Context(), 0)
+		proven, err := newcomer.Certificate(f.t.Context(), 0)
 		if err != nil {
 			return err
 		}
 		if got := proven.Certificate.Commit.Index; got <= goal {
 			return fmt.Errorf("commit %d is certified", got)
 		}
-		keys, err := f.clients[0].CertificateKeys(f.t.Context())
-		if err != nil {
-			return err
-		}
-		return proven.Verify(keys)
+		return nil
 	})
+	if _, err := newcomer.EncryptionKey(f.t.Context()); err != nil {
+		f.t.Errorf("%s does not prove the key to seal with: %v", f.network.Nodes[i].Name, err)
+	}
+	key, err := newcomer.KeyWithDeals(f.t.Context(), 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, o := range key.Origins {
+		if earliest := f.earliestOf(i); o.Commit >= earliest {
+			f.t.Errorf("%s has commits from %d on, and so the deal from commit %d: the test shows less than it says", f.network.Nodes[i].Name, earliest, o.Commit)
+		}
+	}
 }
 
 // loseManifest cuts off what the database of a node that began from a snapshot is made of, and wants the node to come

@@ -69,3 +69,6 @@ func (h *history) Wait(ctx context.Context, after dag.CommitIndex) (dag.CommitIn
 func (h *history) CommitsOfNamespace(ns dag.Namespace, after dag.CommitIndex, limit int) ([]dag.CommitIndex, error) {
 	return h.store.CommitsOfNamespace(ns, after, limit)
 }
+
+// DealBlock reads the block that brought in a deal of a key.
+func (h *history) DealBlock(d *ordering.Deal) ([]byte, bool, error) { return h.store.DealBlock(d) }

@@ -134,6 +134,9 @@ func (t *taker) attempt(ctx context.Context, beyond dag.CommitIndex) (_ *store.S
 	if err != nil {
 		return nil, err
 	}
+	if err := t.takeDeals(ctx, head, states, staging, from); err != nil {
+		return nil, err
+	}
 	if err := staging.Finish(states); err != nil {
 		return nil, fmt.Errorf("%w: %w", errOwnStore, err)
 	}

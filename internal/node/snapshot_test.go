@@ -190,6 +190,8 @@ func TestTakeSnapshotAmongLiars(t *testing.T) {
 		"a head that carries something else": {lie(snapshot.AskProof, flip(-1)), true, honest},
 		"ids that were never accepted":       {lie(snapshot.AskWindow, flip(-1)), true, honest},
 		"a state that is not the head's":     {lie(snapshot.AskStates, flip(-1)), true, ahead},
+		"a block that brings no deal in":     {lie(snapshot.AskDeals, flip(-1)), true, ahead},
+		"a block with a deal left out":       {lie(snapshot.AskDeals, func([]byte) []byte { return nil }), true, ahead},
 		"nothing":                            {silent{}, false, honest},
 		"no window":                          {only{lie(snapshot.AskReach, flip(0)), snapshot.AskProof}, false, honest},
 		"an endless row of nonsense":         {endless{}, true, honest},
@@ -213,6 +215,9 @@ func TestTakeSnapshotAmongLiars(t *testing.T) {
 			}
 			if _, err := ordering.NewEngine(chain.Config, r); err != nil {
 				t.Errorf("the order does not go on from it: %v", err)
+			}
+			if have, all := dealsIn(t, chain, s, r.States); have < all || all < 3 {
+				t.Errorf("it has the blocks of %d deals, want %d", have, all)
 			}
 		})
 	}

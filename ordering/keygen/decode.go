@@ -14,26 +14,10 @@ import (
 // after the cheap checks. The state
 // shares raw, which must not be changed. Errors wrap ErrState.
 func Decode(c *dag.Committee, purpose Purpose, raw []byte) (*State, error) {
-	s := &State{committee: c, purpose: purpose, changed: true}
-	d := &decoder{state: s, committee: c, rest: raw}
-	if d.uint8() != stateVersion || int(d.uint16()) != c.Size() {
-		return nil, fmt.Errorf("%w: of another version or committee", ErrState)
-	}
-	s.excluded = d.set()
-	n := int(d.uint16())
-	if n > c.Validity() {
-		return nil, fmt.Errorf("%w: %d keys, limit %d", ErrState, n, c.Validity())
-	}
-	var frames []*frame
-	for range n {
-		frames = append(frames, d.run())
-	}
-	present := d.uint8()
-	if present == 1 {
-		frames = append(frames, d.run())
-	}
-	if present > 1 || (present == 0 && n == 0) {
-		d.failed = true
+	d := newDecoder(c, purpose, raw)
+	frames, n, err := d.frames()
+	if err != nil {
+		return nil, err
 	}
 	if err := d.deals(frames); err != nil {
 		return nil, err
@@ -50,8 +34,26 @@ func Decode(c *dag.Committee, purpose Purpose, raw []byte) (*State, error) {
 			return nil, fmt.Errorf("%w: key %d at place %d", ErrState, id, i)
 		}
 	}
-	s.keep(frames, n)
-	return s, nil
+	d.state.keep(frames, n)
+	return d.state, nil
+}
+
+// Deals lists the deals that an encoded state holds, of the ready keys and of the run that goes on, oldest run first and
+// by dealer. It makes nothing of them and checks no more than the form, so that it is cheap: the state must be known to
+// be right. The deals share raw, which must not be changed. Errors wrap ErrState.
+func Deals(c *dag.Committee, purpose Purpose, raw []byte) ([]Origin, error) {
+	d := newDecoder(c, purpose, raw)
+	frames, _, err := d.frames()
+	if err != nil {
+		return nil, err
+	}
+	var out []Origin
+	for _, f := range frames {
+		for i, dealer := range d.state.authors(f.dealers) {
+			out = append(out, Origin{Dealer: dealer, Commit: f.at[i], Digest: f.digests[i], Deal: d.take(f.maths.DealSize())})
+		}
+	}
+	return out, nil
 }
 
 // keep takes over the runs, of which so many are ready.
@@ -80,6 +82,39 @@ type decoder struct {
 	committee *dag.Committee
 	rest      []byte
 	failed    bool
+}
+
+func newDecoder(c *dag.Committee, purpose Purpose, raw []byte) *decoder {
+	return &decoder{state: &State{committee: c, purpose: purpose, changed: true}, committee: c, rest: raw}
+}
+
+// frames reads all that goes before the deals, which must be as long as they have to be, and says how many of the runs are
+// ready.
+func (d *decoder) frames() (out []*frame, ready int, err error) {
+	if d.uint8() != stateVersion || int(d.uint16()) != d.committee.Size() {
+		return nil, 0, fmt.Errorf("%w: of another version or committee", ErrState)
+	}
+	d.state.excluded = d.set()
+	if ready = int(d.uint16()); ready > d.committee.Validity() {
+		return nil, 0, fmt.Errorf("%w: %d keys, limit %d", ErrState, ready, d.committee.Validity())
+	}
+	for range ready {
+		out = append(out, d.run())
+	}
+	present := d.uint8()
+	if present == 1 {
+		out = append(out, d.run())
+	}
+	expected := 0
+	for _, f := range out {
+		if !d.failed {
+			expected += len(f.at) * f.maths.DealSize()
+		}
+	}
+	if d.failed || present > 1 || len(out) == 0 || len(d.rest) != expected {
+		return nil, 0, fmt.Errorf("%w: cut short, too long, or a part out of its range", ErrState)
+	}
+	return out, ready, nil
 }
 
 func (d *decoder) take(n int) []byte {
@@ -139,17 +174,8 @@ func (d *decoder) run() *frame {
 	return f
 }
 
-// deals reads the deals of all frames and nothing after them.
+// deals reads the deals of all frames.
 func (d *decoder) deals(frames []*frame) error {
-	expected := 0
-	for _, f := range frames {
-		if !d.failed {
-			expected += len(f.at) * f.maths.DealSize()
-		}
-	}
-	if d.failed || len(d.rest) != expected {
-		return fmt.Errorf("%w: cut short, too long, or a part out of its range", ErrState)
-	}
 	for _, f := range frames {
 		next := 0
 		for a := range f.run.deals {

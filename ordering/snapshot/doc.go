@@ -1,7 +1,8 @@
 // Package snapshot says what a snapshot of the order is, and proves one that a peer gives. A snapshot is the
 // state of the order at one commit, its head: the head with what it carries over, the carried states, and
 // the window of duplicates, which is the last dag.ValidityWindow commits without their blocks. Whoever has
-// it goes on from there as if it had made every commit before.
+// it goes on from there as if it had made every commit before. With it come the blocks that brought in the deals
+// of the network's keys: whoever has them proves those keys to others.
 //
 // Nothing of it is believed. Blocks of 2f+1 validators name commits that stand on the chain of digests
 // from the head on; the chain proves the window, and the head's state digest proves the rest.
@@ -36,8 +37,10 @@ const (
 	headersBytes = (1+MaxHeaders)*(1+ordering.HeaderSize) + 4<<20
 	// maxStates is how many states a commit may carry.
 	maxStates = 16
-	// windowBytes is how much an answer about the window holds beside its last record.
+	// windowBytes is how much an answer about the window or the deals holds beside its last record.
 	windowBytes = 4 << 20
+	// maxDeals is how many deals the states of a commit can hold: of f+1 keys and a run, for two purposes.
+	maxDeals = 2 * (dag.MaxCommittee/3 + 2) * dag.MaxCommittee
 )
 
 // Kind is what a query asks for.
@@ -53,6 +56,9 @@ const (
 	AskStates
 	// AskWindow asks for records of the commits from At down to Low, as many as fit one answer.
 	AskWindow
+	// AskDeals asks for the blocks that brought in the deals that the states of commit At hold, from the deal at place
+	// Low on, as many as fit one answer and without a gap. Places count from 0, as ordering.DealsOf lists the deals.
+	AskDeals
 )
 
 // Query is one question to a peer.
@@ -80,10 +86,12 @@ func DecodeQuery(raw []byte) (Query, error) {
 		Kind: Kind(raw[0]), At: dag.CommitIndex(binary.BigEndian.Uint64(raw[1:])), Low: dag.CommitIndex(binary.BigEndian.Uint64(raw[9:])),
 	}
 	switch {
-	case q.Kind < AskReach || q.Kind > AskWindow:
+	case q.Kind < AskReach || q.Kind > AskDeals:
 		return Query{}, wrong("query of unknown kind %d", q.Kind)
 	case q.Kind <= AskProof && (q.At != 0 || q.Low != 0), q.Kind == AskStates && (q.At == 0 || q.Low != 0):
 		return Query{}, wrong("query of kind %d for commits %d to %d", q.Kind, q.At, q.Low)
+	case q.Kind == AskDeals && (q.At == 0 || q.Low >= maxDeals):
+		return Query{}, wrong("deals of commit %d from place %d on", q.At, q.Low)
 	case q.Kind == AskWindow && (q.Low == 0 || q.Low > q.At || q.At-q.Low >= dag.ValidityWindow):
 		return Query{}, wrong("window from commit %d down to %d, want at most %d commits", q.At, q.Low, dag.ValidityWindow)
 	}
@@ -99,13 +107,15 @@ func (q Query) MaxAnswer(committee int) int {
 		return headersBytes + committee*dag.MaxBlockBytes
 	case AskStates:
 		return maxStates * MaxRecordBytes
+	case AskDeals:
+		return windowBytes + 1 + dag.MaxBlockBytes
 	default:
 		return windowBytes + MaxRecordBytes
 	}
 }
 
 // Full reports whether an answer to the query that holds so many bytes of records takes no further one.
-func (q Query) Full(size int) bool { return q.Kind == AskWindow && size >= windowBytes }
+func (q Query) Full(size int) bool { return q.Kind >= AskWindow && size >= windowBytes }
 
 // Every record begins with its kind:
 //
@@ -115,6 +125,7 @@ func (q Query) Full(size int) bool { return q.Kind == AskWindow && size >= windo
 //	witness  4 | encoded block
 //	state    5 | kind 1 | encoded state
 //	commit   6 | ordering.EncodeRecord, of the commit before the one before
+//	deal     7 | encoded block, which brought in the deal after the one before
 const (
 	recordReach byte = iota + 1
 	recordHead
@@ -122,6 +133,7 @@ const (
 	recordWitness
 	recordState
 	recordCommit
+	recordDeal
 )
 
 const reachSize = 1 + 8 + 8
@@ -178,3 +190,6 @@ func EncodeState(s ordering.State) []byte {
 
 // EncodeCommit is a record that answers AskWindow; record is what ordering.EncodeRecord made.
 func EncodeCommit(record []byte) []byte { return append([]byte{recordCommit}, record...) }
+
+// EncodeDeal is a record that answers AskDeals.
+func EncodeDeal(block []byte) []byte { return append([]byte{recordDeal}, block...) }

@@ -19,6 +19,7 @@ type taken struct {
 	head   *ordering.Commit
 	window []*ordering.Commit // oldest first
 	states []ordering.State
+	deals  []*dag.Verified
 }
 
 // take asks a source for everything, as a node does.
@@ -55,9 +56,29 @@ func take(cfg ordering.Config, s *snapshottest.Source) (out taken, err error) {
 			return out, err
 		}
 	}
-	out.states, err = states.Finish(cfg)
-	return out, err
+	if out.states, err = states.Finish(cfg); err != nil {
+		return out, err
+	}
+	deals, err := snapshot.NewDeals(cfg.Committee, out.head.Index, out.states)
+	if err != nil {
+		return out, err
+	}
+	for q, more := deals.Next(); more; q, more = deals.Next() {
+		left := deals.Left()
+		err := s.Snapshot(q, func(record []byte) error {
+			_, b, err := deals.Take(bytes.Clone(record))
+			out.deals = append(out.deals, b)
+			return err
+		})
+		if err != nil || deals.Left() == left {
+			return out, errors.Join(err, errCut)
+		}
+	}
+	return out, nil
 }
+
+// errCut says that a source gave less than there is.
+var errCut = errors.New("answer cut short")
 
 // TestEngineGoesOnFromASnapshot: an engine that begins from a snapshot makes the commits after it, byte by byte.
 func TestEngineGoesOnFromASnapshot(t *testing.T) {
@@ -67,8 +88,13 @@ func TestEngineGoesOnFromASnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.states) == 0 {
-		t.Fatal("the history carries no state: the test shows less than it says")
+	if len(got.states) == 0 || len(got.deals) < 3 {
+		t.Fatalf("the history carries %d states with %d deals: the test shows less than it says", len(got.states), len(got.deals))
+	}
+	for i, want := range chain.Deals(got.head.Index) {
+		if !bytes.Equal(got.deals[i].Bytes(), want.Bytes()) {
+			t.Errorf("deal %d came with block %v, want %v", i, got.deals[i].Ref(), want.Ref())
+		}
 	}
 	e, err := ordering.NewEngine(chain.Config, ordering.Restored{Head: got.head, Window: got.window, States: got.states})
 	if err != nil {
@@ -196,8 +222,26 @@ func TestLies(t *testing.T) {
 		}),
 		"a state cut short":       only(snapshot.AskStates, 0, func(r []byte) []byte { return r[:len(r)-1] }),
 		"a state of another kind": only(snapshot.AskStates, 0, func(r []byte) []byte { return flip(r, 1) }),
-		"records of no kind":      func(_ snapshot.Query, _ int, r []byte) []byte { return flip(r, 0) },
-		"empty records":           func(snapshot.Query, int, []byte) []byte { return []byte{} },
+		"the block of another deal": only(snapshot.AskDeals, 0, func([]byte) []byte {
+			return snapshot.EncodeDeal(chain.Deals(head)[1].Bytes())
+		}),
+		"a block without a deal": only(snapshot.AskDeals, 0, func([]byte) []byte { return snapshot.EncodeDeal(chain.Blocks[len(chain.Blocks)-1].Bytes()) }),
+		"a deal nobody signed":   only(snapshot.AskDeals, 1, func(r []byte) []byte { return flip(r, len(r)-1) }),
+		"a deal that another signed": only(snapshot.AskDeals, 1, func([]byte) []byte {
+			b := *chain.Deals(head)[1].Block()
+			b.Author = (b.Author + 1) % snapshottest.Validators
+			b.Parents = slices.Clone(b.Parents)
+			own := slices.IndexFunc(b.Parents, func(r dag.Ref) bool { return r.Author == b.Author })
+			b.Parents[0], b.Parents[own] = b.Parents[own], b.Parents[0]
+			other, err := dag.Seal(chain.Config.Committee, b, chain.Keys[b.Author])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return snapshot.EncodeDeal(other.Bytes())
+		}),
+		"a deal too many":    only(snapshot.AskDeals, 0, func(r []byte) []byte { return snapshot.EncodeDeal(chain.Deals(head)[3].Bytes()) }),
+		"records of no kind": func(_ snapshot.Query, _ int, r []byte) []byte { return flip(r, 0) },
+		"empty records":      func(snapshot.Query, int, []byte) []byte { return []byte{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := take(chain.Config, &snapshottest.Source{Chain: chain, Head: head, Change: lie})
@@ -272,66 +316,6 @@ func TestWindowProvesWhatTheHeadCarries(t *testing.T) {
 			t.Errorf("changed %v: %v", changed, err)
 		}
 	}
-}
-
-// TestQueries: a query reads back, and no other bytes are one.
-func TestQueries(t *testing.T) {
-	for _, q := range []snapshot.Query{
-		{Kind: snapshot.AskReach},
-		{Kind: snapshot.AskProof},
-		{Kind: snapshot.AskStates, At: 5},
-		{Kind: snapshot.AskWindow, At: dag.ValidityWindow, Low: 1},
-	} {
-		if got, err := snapshot.DecodeQuery(q.Encode()); err != nil || got != q {
-			t.Errorf("%+v reads back as %+v, %v", q, got, err)
-		}
-	}
-	for _, q := range []snapshot.Query{
-		{},
-		{Kind: 9},
-		{Kind: snapshot.AskReach, At: 1},
-		{Kind: snapshot.AskProof, Low: 1},
-		{Kind: snapshot.AskStates},
-		{Kind: snapshot.AskWindow, At: 5},
-		{Kind: snapshot.AskWindow, At: 5, Low: 6},
-		{Kind: snapshot.AskWindow, At: dag.ValidityWindow + 1, Low: 1},
-	} {
-		if _, err := snapshot.DecodeQuery(q.Encode()); !errors.Is(err, snapshot.ErrSnapshot) {
-			t.Errorf("%+v is taken: %v", q, err)
-		}
-	}
-}
-
-// FuzzRecords: no bytes make a check panic, or are taken for what they are not.
-func FuzzRecords(f *testing.F) {
-	chain := snapshottest.New(f, 20)
-	head := chain.Commits[14]
-	f.Add(snapshot.EncodeHead(head))
-	f.Add(snapshot.EncodeHeader(&chain.Commits[15].CommitHeader))
-	f.Add(snapshot.EncodeCommit(head.EncodeRecord()))
-	f.Add(snapshot.EncodeWitness(chain.Witnesses(15)[0]))
-	f.Add(snapshot.EncodeState(ordering.State{Kind: ordering.SealingKey, Encoded: []byte("state")}))
-	f.Fuzz(func(t *testing.T, record []byte) {
-		p := snapshot.NewProof(chain.Config.Committee)
-		if p.Take(record) == nil {
-			if _, err := p.Head(); err == nil {
-				t.Fatal("a head without witnesses")
-			}
-			_ = p.Take(record)
-		}
-		w := snapshot.NewWindow(chain.Config.Committee.Network(), head)
-		if c, err := w.Take(record); err == nil && (c.Digest != head.Digest || c.ComputeDigest() != c.Digest) {
-			t.Fatalf("commit %v in place of %v", c.Ref(), head.Ref())
-		}
-		s := snapshot.NewStates(head)
-		if s.Take(record) == nil {
-			if states, err := s.Finish(chain.Config); err == nil && len(states) > 0 && len(head.States) == 0 {
-				t.Skip("a state that the digest covers")
-			}
-		}
-		_, _ = snapshot.DecodeReach(record)
-		_, _ = snapshot.DecodeQuery(record)
-	})
 }
 
 // TestStatesAreBounded: a peer cannot fill the memory with states that the head does not name, or with one many times.

@@ -362,3 +362,16 @@ func (h history) Commit(index dag.CommitIndex) (*ordering.Commit, bool, error) {
 
 // Record reads one commit.
 func (h history) Record(index dag.CommitIndex) (*ordering.Commit, bool, error) { return h.read(index) }
+
+// DealBlock reads the block that brought in a deal.
+func (h history) DealBlock(d *ordering.Deal) ([]byte, bool, error) {
+	c, ok, err := h.read(d.Commit)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	b := d.Among(c.Bodies)
+	if b == nil {
+		return nil, false, nil
+	}
+	return b.Bytes(), true, nil
+}

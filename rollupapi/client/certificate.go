@@ -179,8 +179,8 @@ func ReadCertificateKeys(m *pb.LightUpdateResponse) ([]CertificateKey, error) {
 
 // Prove makes the key again from its deals, each of which stands in a block that its dealer signed, and compares. The
 // committee is the caller's own, such as that of its genesis file. A node that cheats would need the identity keys of
-// at least 2f+1 validators. It cannot be done once the node has pruned those blocks: ask one that keeps them, or keep
-// the key. That no other deal qualified is for who follows the whole log. With 100 validators it takes a second. Errors
+// at least 2f+1 validators. It cannot be done where the node does not have those blocks, which it should keep when it
+// prunes: ask another one. That no other deal qualified is for who follows the whole log. With 100 validators it takes a second. Errors
 // wrap ErrOrigin.
 func (k *CertificateKey) Prove(committee *dag.Committee) error {
 	if committee.Network() != k.Network || committee.Epoch() != k.Epoch {

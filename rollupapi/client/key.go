@@ -176,8 +176,8 @@ func (k *EncryptionKey) Prove(committee *dag.Committee) error {
 }
 
 // ProveSigned is Prove, and that every deal stands in a block that its dealer signed. A node that cheats
-// would need the identity keys of the dealers. It cannot be done once the node has pruned those
-// blocks. That no other deal qualified is for who follows the whole log. Errors wrap ErrOrigin.
+// would need the identity keys of the dealers. It cannot be done where the node does not have
+// those blocks, which it should keep when it prunes: ask another one. That no other deal qualified is for who follows the whole log. Errors wrap ErrOrigin.
 func (k *EncryptionKey) ProveSigned(committee *dag.Committee) error {
 	if err := k.Prove(committee); err != nil {
 		return err

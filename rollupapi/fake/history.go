@@ -104,6 +104,19 @@ func (h *history) Lookup(id crypto.Digest) (rollupapi.Location, bool, error) {
 	return at, ok, nil
 }
 
+// DealBlock reads the block that brought in a deal.
+func (h *history) DealBlock(d *ordering.Deal) ([]byte, bool, error) {
+	c, ok, err := h.Commit(d.Commit)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	b := d.Among(c.Bodies)
+	if b == nil {
+		return nil, false, nil
+	}
+	return b.Bytes(), true, nil
+}
+
 // LookupRecent is Lookup.
 func (h *history) LookupRecent(id crypto.Digest) (rollupapi.Location, bool, error) {
 	return h.Lookup(id)

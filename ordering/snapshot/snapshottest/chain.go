@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -144,6 +145,7 @@ type Source struct {
 	Chain    *Chain
 	Head     dag.CommitIndex // what is proven
 	Earliest dag.CommitIndex // those before are not there
+	Gone     []int           // places of deals whose blocks are not there
 	Change   func(q snapshot.Query, place int, record []byte) []byte
 }
 
@@ -182,17 +184,44 @@ func (s *Source) records(q snapshot.Query) (out [][]byte) {
 			out = append(out, snapshot.EncodeWitness(w))
 		}
 	case snapshot.AskStates:
-		states, err := ordering.ReadStates(commit(q.At), func(i dag.CommitIndex) (*ordering.Commit, error) { return commit(i), nil })
-		if err != nil {
-			panic(err)
-		}
-		for _, state := range states {
+		for _, state := range s.Chain.states(q.At) {
 			out = append(out, snapshot.EncodeState(state))
+		}
+	case snapshot.AskDeals:
+		for i, b := range s.Chain.Deals(q.At) {
+			if i < int(q.Low) {
+				continue
+			}
+			if slices.Contains(s.Gone, i) {
+				break
+			}
+			out = append(out, snapshot.EncodeDeal(b.Bytes()))
 		}
 	case snapshot.AskWindow:
 		for i := q.At; i >= max(q.Low, s.Earliest); i-- {
 			out = append(out, snapshot.EncodeCommit(commit(i).EncodeRecord()))
 		}
+	}
+	return out
+}
+
+func (c *Chain) states(at dag.CommitIndex) []ordering.State {
+	states, err := ordering.ReadStates(c.Commits[at-1], func(i dag.CommitIndex) (*ordering.Commit, error) { return c.Commits[i-1], nil })
+	if err != nil {
+		panic(err)
+	}
+	return states
+}
+
+// Deals is the blocks that brought in the deals in the states of a commit.
+func (c *Chain) Deals(at dag.CommitIndex) []*dag.Verified {
+	deals, err := ordering.DealsOf(c.Config.Committee, c.states(at))
+	if err != nil {
+		panic(err)
+	}
+	out := make([]*dag.Verified, len(deals))
+	for i := range deals {
+		out[i] = deals[i].Among(c.Commits[deals[i].Commit-1].Bodies)
 	}
 	return out
 }
