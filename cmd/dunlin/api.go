@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +20,12 @@ import (
 // defaultAPI is where a node serves its API unless its config says otherwise.
 const defaultAPI = "http://127.0.0.1:8080"
 
+// tokenVariable is the environment variable that holds the bearer token of a node that wants one.
+const tokenVariable = "DUNLIN_TOKEN"
+
 // apiFlag adds --api, which names the nodes to talk to.
 func apiFlag(c *cobra.Command, api *string) {
-	c.Flags().StringVar(api, "api", "", "URL of a node's API, or several with commas (default $DUNLIN_API, else "+defaultAPI+"); its bearer token, where it wants one, is $DUNLIN_TOKEN")
+	c.Flags().StringVar(api, "api", "", "URL of a node's API, or several with commas (default $DUNLIN_API, else "+defaultAPI+"); its bearer token, where it wants one, is $"+tokenVariable)
 }
 
 // connect returns a client of the nodes that --api names. The caller closes it.
@@ -37,7 +41,7 @@ func connectAs(api string, config client.Config) (*client.Client, error) {
 	if api == "" {
 		api = defaultAPI
 	}
-	config.Endpoints, config.Token = strings.Split(api, ","), os.Getenv("DUNLIN_TOKEN")
+	config.Endpoints, config.Token = strings.Split(api, ","), os.Getenv(tokenVariable)
 	c, err := client.NewFrom(config)
 	if err != nil {
 		return nil, withHint(err, "--api %s", defaultAPI)
@@ -45,17 +49,31 @@ func connectAs(api string, config client.Config) (*client.Client, error) {
 	return c, nil
 }
 
-// explain says what to do about an error of the API.
+// ask calls fn with a client of the nodes that --api names, for no longer than patience, and says what to do
+// about an error of theirs.
+func ask(c *cobra.Command, api string, patience time.Duration, fn func(context.Context, *client.Client) error) error {
+	node, err := connect(api)
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	return explain(node, fn(ctx, node))
+}
+
+// explain says what to do about an error of the API. One that says so itself stays as it is.
 func explain(c *client.Client, err error) error {
+	var told interface{ Hint() string }
 	var refusal *client.Error
 	var unreachable *net.OpError
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.As(err, &told):
 		return err
 	case errors.As(err, &refusal) && refusal.Reason == "UNAUTHENTICATED":
-		return refused(err, "export DUNLIN_TOKEN=...; the node's operator hands it out")
+		return refused(err, "export "+tokenVariable+"=...; the node's operator hands it out")
 	case errors.As(err, &refusal) && refusal.Reason == "HOST_FORBIDDEN":
 		return refused(err, "give --api with the node's IP address; or the node's operator lists the name in api.origins")
 	case errors.As(err, &refusal) && refusal.Retryable:
@@ -69,7 +87,7 @@ func explain(c *client.Client, err error) error {
 	case errors.As(err, &unreachable):
 		return withHint(err, "is a node running at %s? Start a network with: dunlin devnet; or name another node with --api URL", c.Endpoint())
 	}
-	return err
+	return withHint(err, "look the node over with: dunlin doctor --api %s", c.Endpoint())
 }
 
 // namespaceOf finds a namespace by its id or its name, and what the network says of it.

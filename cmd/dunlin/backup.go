@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -76,7 +75,7 @@ func restoreHome(c *cobra.Command, path, dir, key string) error {
 	if err != nil {
 		return withHint(err, "name the key.json of the node with --key")
 	}
-	f, err := os.Open(path)
+	f, err := openHistory(path, c.ErrOrStderr())
 	if err != nil {
 		return withHint(err, "make it with: dunlin backup create %s", path)
 	}

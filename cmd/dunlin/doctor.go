@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,7 @@ Exits with 1 if anything is bad. That a node does not run is a warning: look it 
 		Example: "  dunlin doctor --home ~/.dunlin\n  dunlin doctor --api https://rollups.example",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			plan := doctor.Plan{API: api, Version: productVersion()}
+			plan := doctor.Plan{API: api, Token: os.Getenv(tokenVariable), Version: productVersion()}
 			if api == "" || c.Flags().Changed("home") {
 				var err error
 				if plan.Home, err = resolveHome(home); err != nil {
@@ -37,7 +38,7 @@ Exits with 1 if anything is bad. That a node does not run is a warning: look it 
 		},
 	}
 	homeFlag(c, &home)
-	c.Flags().StringVar(&api, "api", "", "URL of the node's API (default: the one in the home's config)")
+	c.Flags().StringVar(&api, "api", "", "URL of the node's API (default: the one in the home's config); its bearer token, where it wants one, is $"+tokenVariable)
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +30,7 @@ func (s *succession) flags(c *cobra.Command) {
 func (s *succession) genesis(c *cobra.Command) (*dag.Genesis, error) {
 	var all []*node.Legacy
 	for _, path := range s.exports {
-		l, err := readLegacy(c.Context(), path)
+		l, err := readLegacy(c, path)
 		if err != nil {
 			return nil, err
 		}
@@ -86,13 +84,13 @@ func (s *succession) change(c *cobra.Command, genesis *dag.Genesis) error {
 	return nil
 }
 
-func readLegacy(ctx context.Context, path string) (*node.Legacy, error) {
-	f, err := os.Open(path)
+func readLegacy(c *cobra.Command, path string) (*node.Legacy, error) {
+	f, err := openHistory(path, c.ErrOrStderr())
 	if err != nil {
 		return nil, withHint(err, "make it with: dunlin log export %s", path)
 	}
 	defer f.Close()
-	l, err := node.ReadLegacy(ctx, f, path)
+	l, err := node.ReadLegacy(c.Context(), f, path)
 	if errors.Is(err, chronicle.ErrHistory) {
 		return nil, refused(fmt.Errorf("%s: %w", path, err), "take another copy of the file, or export it again: dunlin log export")
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/node"
 	"github.com/dunlin-network/dunlin/store/chronicle"
 )
@@ -84,14 +84,11 @@ func exportHome(c *cobra.Command, home, path string, attach node.Attach) error {
 	return printSummary(c.OutOrStdout(), path, sum)
 }
 
-// exportProgressEvery is how far apart lines about a long command's progress are.
-const exportProgressEvery = 2 * time.Second
-
 // tellProgress writes a line every now and then, the first after some time: what is quick needs none.
 func tellProgress(out io.Writer) func(chronicle.Progress) {
 	said := time.Now()
 	return func(p chronicle.Progress) {
-		if time.Since(said) < exportProgressEvery {
+		if time.Since(said) < progressEvery {
 			return
 		}
 		said = time.Now()
@@ -123,29 +120,30 @@ func writeWhole(path string, write func(io.Writer) error) (err error) {
 }
 
 func verifyFile(c *cobra.Command, path, genesisFile string) error {
-	sum, err := readChecked(c.Context(), path)
+	var genesis *dag.Genesis
+	if genesisFile != "" { // before what may take hours
+		var err error
+		if genesis, err = node.LoadGenesis(genesisFile); err != nil {
+			return err
+		}
+	}
+	sum, err := readChecked(c, path)
 	if err != nil {
 		return err
 	}
-	if genesisFile != "" {
-		genesis, err := node.LoadGenesis(genesisFile)
-		if err != nil {
-			return err
-		}
-		if genesis.Network() != sum.Network {
-			return refused(fmt.Errorf("%s is of network %s, %s of network %s", path, sum.Network, genesisFile, genesis.Network()), "ask whoever made the file for the one of your network")
-		}
+	if genesis != nil && genesis.Network() != sum.Network {
+		return refused(fmt.Errorf("%s is of network %s, %s of network %s", path, sum.Network, genesisFile, genesis.Network()), "ask whoever made the file for the one of your network")
 	}
 	return printSummary(c.OutOrStdout(), path, sum)
 }
 
-func readChecked(ctx context.Context, path string) (chronicle.Summary, error) {
-	f, err := os.Open(path)
+func readChecked(c *cobra.Command, path string) (chronicle.Summary, error) {
+	f, err := openHistory(path, c.ErrOrStderr())
 	if err != nil {
 		return chronicle.Summary{}, withHint(err, "make it with: dunlin log export %s", path)
 	}
 	defer f.Close()
-	sum, err := node.VerifyHistory(ctx, f)
+	sum, err := node.VerifyHistory(c.Context(), f)
 	if errors.Is(err, chronicle.ErrHistory) {
 		return sum, refused(fmt.Errorf("%s: %w", path, err), "take another copy of the file, or export it again: dunlin log export")
 	}

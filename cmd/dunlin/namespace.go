@@ -46,19 +46,16 @@ func newNamespaceList() *cobra.Command {
 		Short: "List the network's namespaces, and who may change them",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			node, err := connect(api)
-			if err != nil {
-				return err
-			}
-			defer node.Close()
-			network, err := node.Network(c.Context())
-			if err != nil {
-				return explain(node, err)
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), network.GetNamespaces())
-			}
-			return printNamespaces(c, network)
+			return ask(c, api, statusPatience, func(ctx context.Context, node *client.Client) error {
+				network, err := node.Network(ctx)
+				switch {
+				case err != nil:
+					return err
+				case asJSON:
+					return printJSON(c.OutOrStdout(), network.GetNamespaces())
+				}
+				return printNamespaces(c, network)
+			})
 		},
 	}
 	apiFlag(c, &api)
@@ -78,7 +75,7 @@ func printNamespaces(c *cobra.Command, network *dunlinv1.GetNetworkResponse) err
 			quota = fmt.Sprintf("%d B/block", ns.GetQuota())
 		}
 		if ns.GetOwner() != "" {
-			owner = ns.GetOwner()[:8]
+			owner = shortKey(ns.GetOwner())
 		}
 		if ns.GetClosed() {
 			state = "closed"
@@ -103,10 +100,13 @@ func adminsText(admin *dunlinv1.AdminInfo) string {
 	}
 	var keys []string
 	for _, k := range admin.GetKeys() {
-		keys = append(keys, k[:8])
+		keys = append(keys, shortKey(k))
 	}
 	return fmt.Sprintf("Admins, %d together: %s", admin.GetThreshold(), strings.Join(keys, " "))
 }
+
+// shortKey is the beginning of a key in hex, as a node says it, for a table.
+func shortKey(text string) string { return text[:min(len(text), 8)] }
 
 // changing is what the verbs that change a namespace have in common.
 type changing struct {
@@ -133,18 +133,37 @@ type drafting struct {
 	dag.Control
 }
 
-// change connects, lets fill fill in the control, signs it, and does with it what the flags say.
-func (f *changing) change(c *cobra.Command, kind dag.ControlKind, fill func(*drafting) error) error {
-	node, err := connect(f.api)
-	if err != nil {
+// change lets fill fill in a control, signs it, and does with it what the flags say.
+func (f *changing) change(c *cobra.Command, kind dag.ControlKind, fill func(context.Context, *drafting) error) error {
+	return ask(c, f.api, submitPatience, func(ctx context.Context, node *client.Client) error {
+		d := &drafting{node: node, Control: dag.Control{Kind: kind}}
+		if err := d.prepare(ctx, f); err != nil {
+			return err
+		}
+		if len(d.keys) == 0 && f.save == "" {
+			return usage(c, "nothing to sign with: name a key file with --key, or write the change into a file with --save")
+		}
+		if err := fill(ctx, d); err != nil {
+			return err
+		}
+		d.sign()
+		if _, err := d.Encode(); err != nil {
+			return usage(c, "%w", err)
+		}
+		switch {
+		case f.dry:
+			return d.print(c)
+		case f.save != "":
+			return d.write(c, f.save)
+		}
+		return sendControl(ctx, c, node, d.id, &d.Control)
+	})
+}
+
+// prepare asks the network what the change must fit, and reads the keys.
+func (d *drafting) prepare(ctx context.Context, f *changing) (err error) {
+	if d.network, err = d.node.Network(ctx); err != nil {
 		return err
-	}
-	defer node.Close()
-	ctx, cancel := context.WithTimeout(c.Context(), submitPatience)
-	defer cancel()
-	d := &drafting{node: node, Control: dag.Control{Kind: kind}}
-	if d.network, err = node.Network(ctx); err != nil {
-		return explain(node, err)
 	}
 	if d.network.GetAdmin() == nil {
 		return refused(errors.New("the genesis of this network lets nobody change its namespaces"), "a new network may: dunlin init genesis --help")
@@ -152,27 +171,9 @@ func (f *changing) change(c *cobra.Command, kind dag.ControlKind, fill func(*dra
 	if d.id, err = crypto.ParseDigest(d.network.GetNetworkId()); err != nil {
 		return fmt.Errorf("read network id: %w", err)
 	}
-	if d.keys, err = readKeys(f.keys); err != nil {
-		return err
-	}
-	if len(d.keys) == 0 && f.save == "" {
-		return usage(c, "nothing to sign with: name a key file with --key, or write the change into a file with --save")
-	}
 	d.Until = dag.CommitIndex(d.network.GetWatermarks().GetCommitted() + f.validFor)
-	if err := fill(d); err != nil {
-		return err
-	}
-	d.sign()
-	if _, err := d.Encode(); err != nil {
-		return usage(c, "%w", err)
-	}
-	switch {
-	case f.dry:
-		return d.print(c)
-	case f.save != "":
-		return d.write(c, f.save)
-	}
-	return sendControl(ctx, c, node, d.id, &d.Control)
+	d.keys, err = readKeys(f.keys)
+	return err
 }
 
 func readKeys(files []string) ([]*crypto.IdentityKey, error) {
@@ -230,7 +231,7 @@ func (d *drafting) write(c *cobra.Command, file string) error {
 func sendControl(ctx context.Context, c *cobra.Command, node *client.Client, network crypto.Digest, control *dag.Control) error {
 	r, err := node.SubmitControl(ctx, network, control)
 	if err != nil {
-		return explain(node, err)
+		return err
 	}
 	if r.Control != dag.Applied.String() {
 		return refused(fmt.Errorf("%s of namespace %d, ordered in commit %d, changed nothing: %s", control.Kind, control.Rule.ID, r.Commit, r.Control), "dunlin namespace list shows what stands")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
 // ruleFlags are the parts of a rule that can be changed.
@@ -67,7 +68,7 @@ an admin's key among those that sign, the namespace becomes that of the key.`,
 			if err != nil {
 				return usage(c, "namespace %q: %w", args[0], err)
 			}
-			return f.change(c, dag.ControlRegister, func(d *drafting) error {
+			return f.change(c, dag.ControlRegister, func(_ context.Context, d *drafting) error {
 				d.Rule = parsed
 				d.Rule.Version = 1
 				if !d.byAdmins() {
@@ -92,8 +93,8 @@ func newNamespaceUpdate() *cobra.Command {
   dunlin namespace update 77 --quota 65536 --key admin/key.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return f.change(c, dag.ControlUpdate, func(d *drafting) error {
-				stands, err := d.standing(c.Context(), args[0])
+			return f.change(c, dag.ControlUpdate, func(ctx context.Context, d *drafting) error {
+				stands, err := d.standing(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -116,8 +117,8 @@ func newNamespaceClose() *cobra.Command {
 		Short: "Close a namespace for good; what it holds can still be read",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return f.change(c, dag.ControlClose, func(d *drafting) error {
-				stands, err := d.standing(c.Context(), args[0])
+			return f.change(c, dag.ControlClose, func(ctx context.Context, d *drafting) error {
+				stands, err := d.standing(ctx, args[0])
 				d.Rule = dag.NamespaceRule{ID: stands.ID, Version: stands.Version + 1}
 				return err
 			})
@@ -190,7 +191,11 @@ shown only. The network is asked for its id, which the signature covers.`,
 			if len(d.keys) == 0 {
 				return d.print(c)
 			}
-			if d.id, err = networkID(c.Context(), api); err != nil {
+			err = ask(c, api, statusPatience, func(ctx context.Context, node *client.Client) (err error) {
+				d.id, err = networkID(ctx, node)
+				return err
+			})
+			if err != nil {
 				return err
 			}
 			d.sign()
@@ -205,15 +210,11 @@ shown only. The network is asked for its id, which the signature covers.`,
 	return c
 }
 
-func networkID(ctx context.Context, api string) (crypto.Digest, error) {
-	node, err := connect(api)
-	if err != nil {
-		return crypto.Digest{}, err
-	}
-	defer node.Close()
+// networkID asks the network for its id.
+func networkID(ctx context.Context, node *client.Client) (crypto.Digest, error) {
 	network, err := node.Network(ctx)
 	if err != nil {
-		return crypto.Digest{}, explain(node, err)
+		return crypto.Digest{}, err
 	}
 	return crypto.ParseDigest(network.GetNetworkId())
 }
@@ -229,18 +230,13 @@ func newNamespaceSend() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(c.Context(), submitPatience)
-			defer cancel()
-			id, err := networkID(ctx, api)
-			if err != nil {
-				return err
-			}
-			node, err := connect(api)
-			if err != nil {
-				return err
-			}
-			defer node.Close()
-			return sendControl(ctx, c, node, id, control)
+			return ask(c, api, submitPatience, func(ctx context.Context, node *client.Client) error {
+				id, err := networkID(ctx, node)
+				if err != nil {
+					return err
+				}
+				return sendControl(ctx, c, node, id, control)
+			})
 		},
 	}
 	apiFlag(c, &api)

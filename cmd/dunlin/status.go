@@ -24,21 +24,16 @@ func newStatus() *cobra.Command {
 		Short: "Say how a node is doing",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			node, err := connect(api)
-			if err != nil {
-				return err
-			}
-			defer node.Close()
-			ctx, cancel := context.WithTimeout(c.Context(), statusPatience)
-			defer cancel()
-			status, err := node.NodeStatus(ctx)
-			if err != nil {
-				return explain(node, err)
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), status)
-			}
-			return printStatus(c.OutOrStdout(), status)
+			return ask(c, api, statusPatience, func(ctx context.Context, node *client.Client) error {
+				status, err := node.NodeStatus(ctx)
+				switch {
+				case err != nil:
+					return err
+				case asJSON:
+					return printJSON(c.OutOrStdout(), status)
+				}
+				return printStatus(c.OutOrStdout(), status)
+			})
 		},
 	}
 	apiFlag(c, &api)

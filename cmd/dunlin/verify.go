@@ -137,8 +137,11 @@ func readAnswer(path string) (*savedAnswer, error) {
 	}
 	err = json.Unmarshal(a.raw, a)
 	kinds := 0
-	for _, field := range []json.RawMessage{a.Keys, a.Certificate, a.Header, a.Receipt} {
-		if field != nil && !bytes.Equal(field, []byte("null")) {
+	for _, field := range []*json.RawMessage{&a.Keys, &a.Certificate, &a.Header, &a.Receipt} {
+		if bytes.Equal(*field, []byte("null")) {
+			*field = nil
+		}
+		if *field != nil {
 			kinds++
 		}
 	}

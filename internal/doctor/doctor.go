@@ -33,6 +33,7 @@ type Finding struct {
 type Plan struct {
 	Home    string // a home directory; empty to look from outside only
 	API     string // URL of the node's API; empty for the one in the home's config
+	Token   string // that the API wants; empty for none
 	Version string // of this program
 }
 

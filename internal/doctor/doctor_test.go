@@ -2,7 +2,10 @@ package doctor
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,6 +142,42 @@ func TestAPIOf(t *testing.T) {
 	} {
 		if got := apiOf(listen); got != want {
 			t.Errorf("%s: %q, want %q", listen, got, want)
+		}
+	}
+}
+
+// TestExamineToken: a node that wants a token is no node that is broken.
+func TestExamineToken(t *testing.T) {
+	const token = "a secret of thirty-two characters"
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+token {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"reason":"UNAUTHENTICATED"}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"name":"a","role":"VALIDATOR","proposing":true}`))
+	}))
+	defer api.Close()
+	for given, want := range map[string]Level{"": Warning, token: OK} {
+		f := find(t, Examine(t.Context(), Plan{API: api.URL, Token: given}), "api")
+		if f.Level != want || (want == Warning) != strings.Contains(f.Next, "DUNLIN_TOKEN") {
+			t.Errorf("token %q: %+v, want %s", given, f, want)
+		}
+	}
+}
+
+// TestExamineTLS: a certificate names no loopback address, so that a node with one is not asked there in clear text.
+func TestExamineTLS(t *testing.T) {
+	home := &node.Home{Dir: "home", TLS: &tls.Config{}, Config: node.DefaultConfig()}
+	for running, want := range map[bool]int{false: 0, true: 1} {
+		v := &visit{ctx: t.Context(), home: home, running: running}
+		if v.outside(); len(v.findings) != want {
+			t.Errorf("running %v: %+v", running, v.findings)
+		}
+		for _, f := range v.findings {
+			if f.Level != Warning || !strings.Contains(f.Next, "--api https://") {
+				t.Errorf("%+v", f)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -29,12 +30,18 @@ const (
 func (v *visit) outside() {
 	url := v.plan.API
 	if url == "" && v.home != nil {
+		if v.home.TLS != nil && v.running {
+			v.warn("api", "dunlin doctor --home "+v.home.Dir+" --api https://NAME:PORT", "it is served with TLS, under a name that is not in the config, and was not asked")
+		}
+		if v.home.TLS != nil {
+			return
+		}
 		url = apiOf(v.home.Config.API.Listen)
 	}
 	if url == "" {
 		return
 	}
-	c, err := client.New(url)
+	c, err := client.NewFrom(client.Config{Endpoints: []string{url}, Token: v.plan.Token})
 	if err != nil {
 		v.bad("api", "--api http://127.0.0.1:8080", "%v", err)
 		return
@@ -43,9 +50,13 @@ func (v *visit) outside() {
 	ctx, cancel := context.WithTimeout(v.ctx, patience)
 	defer cancel()
 	status, err := c.NodeStatus(ctx)
+	var refusal *client.Error
 	switch {
 	case err != nil && v.home != nil && !v.running && v.plan.API == "":
 		return // it was said that it does not run
+	case errors.As(err, &refusal) && refusal.Reason == string(rollupapi.ReasonUnauthenticated):
+		v.warn("api", "export DUNLIN_TOKEN=...; the node's operator has it in the file that api.tokens names", "%s answers, and wants a token before it says how it is", url)
+		return
 	case err != nil:
 		v.bad("api", "is a node running there? dunlin run --home DIR; or name another with --api URL", "%s: %v", url, err)
 		return

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -94,11 +96,14 @@ func (h *Home) self() dag.Author {
 	return ordering.Observer
 }
 
-// RestoreHome makes the home dir, which must not exist yet, from what ExportHome wrote and a key: it verifies
+// RestoreHome makes the home dir, which must not exist yet or be empty, from what ExportHome wrote and a key: it verifies
 // everything on the way. The log of signed blocks is not part of it, and the new home is in doubt: the
 // node will ask 2f+1 others what its key has signed, and listen for another copy of itself, before it
 // speaks. It blocks on the disk; after an error the home is incomplete, and no node starts from it.
 func RestoreHome(ctx context.Context, r io.Reader, dir string, keys *crypto.Keys) (chronicle.Summary, error) {
+	if there, err := os.ReadDir(dir); err == nil && len(there) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return chronicle.Summary{}, homeError("choose another directory", "restore home: %w", cmp.Or(err, fmt.Errorf("%s is there already and is not empty", dir)))
+	}
 	f := &refill{dir: dir, keys: keys}
 	sum, err := chronicle.Verify(ctx, r, features, f)
 	if f.store != nil {
