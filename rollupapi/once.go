@@ -3,6 +3,7 @@ package rollupapi
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -50,9 +51,7 @@ func (o *once) do(ctx context.Context, key onceKey, body crypto.Digest, run func
 	for {
 		e, first := o.enter(key, body)
 		if first {
-			result, err := run()
-			o.leave(key, e, result, err)
-			return result, err
+			return o.first(key, e, run)
 		}
 		if e.body != body {
 			return answer{}, refuse(ReasonIdempotencyConflict, "idempotency key %q stands for another call of yours: choose a new key", clip(key.key)).at("idempotency_key")
@@ -66,6 +65,16 @@ func (o *once) do(ctx context.Context, key onceKey, body crypto.Digest, run func
 			return e.answer, nil
 		}
 	}
+}
+
+// errAbandoned is what a first call has come to that panics.
+var errAbandoned = errors.New("the call did not return")
+
+// first runs the first call with a key, and leaves its entry however that ends: others wait for it.
+func (o *once) first(key onceKey, e *onceEntry, run func() (answer, error)) (result answer, err error) {
+	defer func() { o.leave(key, e, result, err) }()
+	err = errAbandoned
+	return run()
 }
 
 // enter finds the entry of a key or makes it, and says whether the caller has to run the call.
