@@ -215,3 +215,39 @@ func TestClosingTurnsAwayWhatWaits(t *testing.T) {
 		}
 	}
 }
+
+// TestChangedQuota: what is owed or saved up under one quota is at most a burst of the next one, and a change of something else
+// forgives nothing.
+func TestChangedQuota(t *testing.T) {
+	const size = 500
+	for name, test := range map[string]struct {
+		before, after, credit int
+		atMost                int // blocks until an item gets in
+	}{
+		"lowered in debt":     {dag.MaxPayloadBytes, 1000, -quotaBurst * dag.MaxPayloadBytes, quotaBurst + 1},
+		"raised in debt":      {100, 1000, -dag.MaxTransactionBytes, quotaBurst + 1},
+		"lifted in debt":      {100, 0, -dag.MaxTransactionBytes, 1},
+		"set":                 {0, 1000, 0, 1},
+		"lowered with credit": {dag.MaxPayloadBytes, 1000, quotaBurst * dag.MaxPayloadBytes, 1},
+		"the same":            {1000, 1000, -200 * 1000, 201},
+	} {
+		e, pick := fairEngine(t, PoolLimits{}, dag.NamespaceRule{ID: 1, Quota: test.before}, dag.NamespaceRule{ID: 2})
+		for range 100 { // or as many as find room
+			one := pick.plain(1, size)
+			e.pool.add(&one, waiter{})
+		}
+		e.pool.lanes[1].credit = test.credit
+		e.registrar.registry = mustRegistry(t, dag.NamespaceRule{ID: 1, Quota: test.after, Scheme: dag.SchemeOpen}, dag.NamespaceRule{ID: 2, Scheme: dag.SchemeOpen})
+		e.ruleChanged(1)
+		blocks, got := 0, 0
+		for ; got == 0 && blocks < 1000; blocks++ {
+			got = take(e, 1)[1]
+		}
+		if blocks > test.atMost || test.credit < -quotaBurst*test.after && blocks < test.atMost-1 && test.after != 0 {
+			t.Errorf("%s: %d blocks until something gets in, want %d", name, blocks, test.atMost)
+		}
+		if test.after != 0 && got > quotaBurst*test.after+2*size {
+			t.Errorf("%s: %d bytes in one block of a quota of %d", name, got, test.after)
+		}
+	}
+}

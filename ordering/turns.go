@@ -199,9 +199,13 @@ func (p *pool) lane(ns dag.Namespace) *lane {
 	return l
 }
 
-// follow takes weight and quota from the registry.
+// follow takes weight and quota from the registry. What was saved up or is owed under another quota is at most a burst of the
+// new one: the debt of a large quota would else stand in the way of a small one for hours.
 func (l *lane) follow(rules *dag.Registry) {
 	rule, _ := rules.Rule(l.namespace)
+	if l.quota != rule.Quota {
+		l.credit = min(max(l.credit, -quotaBurst*rule.Quota), quotaBurst*rule.Quota)
+	}
 	l.weight, l.quota = max(rule.Weight, 1), rule.Quota
 }
 
