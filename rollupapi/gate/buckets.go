@@ -6,7 +6,8 @@ import (
 )
 
 // maxClients is how many clients one generation of buckets holds, about 200 bytes each; there are two. A client
-// that is dropped begins anew.
+// that is dropped begins anew. Clients with tokens, who may owe a day's bytes, never are: there are too few of them. Of the others
+// it takes calls from more than maxClients addresses, each of which has a share of its own, to give one address another second's.
 const maxClients = 1 << 14
 
 // burst is for how long a client may save up what it does not use.

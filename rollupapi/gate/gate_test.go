@@ -175,8 +175,56 @@ func TestAllowance(t *testing.T) {
 	if wait, _ := g.Request(client("192.0.2.2:5"), now); wait < 11*time.Hour {
 		t.Errorf("after two days' bytes: %v", wait)
 	}
-	for i := range 1 << 16 { // many clients take bounded room, and drop each other
-		g.Request(client(fmt.Sprintf("10.%d.%d.1:1", i>>8, i&255)), now)
+	next := 0
+	others := func(n int) {
+		for range n {
+			g.Request(client(fmt.Sprintf("10.%d.%d.%d:1", next>>16, next>>8&255, next&255)), now)
+			next++
+		}
+	}
+	for range 4 { // who comes back is kept, however many others come
+		others(gate.MaxClients - 1)
+		if wait, _ := g.Request(client("192.0.2.2:5"), now); wait < 11*time.Hour {
+			t.Errorf("%d other addresses make good what one owes: %v", gate.MaxClients-1, wait)
+		}
+	}
+	others(4 * gate.MaxClients) // many clients take bounded room, and drop each other
+	if n := gate.Accounts(g); n > 2*gate.MaxClients {
+		t.Errorf("%d accounts are kept", n)
+	}
+}
+
+// TestTokensAreKept: what a token owes stands until it is paid off, whoever else calls.
+func TestTokensAreKept(t *testing.T) {
+	var tokens []gate.Token
+	for i := range gate.MaxTokens {
+		tokens = append(tokens, gate.Token{Name: fmt.Sprint(i), Secret: fmt.Sprintf("%032d", i), Allowance: gate.Allowance{RequestsPerSecond: 1, MiBPerDay: 1}})
+	}
+	g, err := gate.New(gate.Config{Tokens: tokens, Each: gate.Allowance{RequestsPerSecond: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1, 0)
+	client := func(i int) gate.Client {
+		c, err := g.Identify(request("192.0.2.1:1", "Authorization", "Bearer "+tokens[i].Secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	g.Body(client(0), 2<<20, now)
+	for range 2 {
+		for i := 1; i < gate.MaxTokens; i++ {
+			g.Request(client(i), now)
+		}
+		for i := range gate.MaxTokens {
+			if _, err := g.Identify(request(fmt.Sprintf("10.%d.%d.1:1", i>>8, i&255))); err == nil {
+				t.Fatal("a client without a token is let in")
+			}
+		}
+	}
+	if wait, _ := g.Request(client(0), now); wait < 23*time.Hour {
+		t.Errorf("after so many others one that has sent two days' bytes waits for %v", wait)
 	}
 }
 
