@@ -40,8 +40,9 @@ const (
 	maxRecord = 512 << 20
 	// maxAttached is how many files may be attached: what a home has beside keys and data.
 	maxAttached = 8
-	// maxAhead is how many commits may wait to be compared: the order of a round is known some rounds later.
-	maxAhead = 4096
+	// maxAhead is how many commits may wait to be compared: the order of a round is known some rounds later, and
+	// Export has written pages of 8 MiB with up to 6,200 rounds of four validators before their commits.
+	maxAhead = 8192
 )
 
 // Names of attached files, which are those in a node's home.

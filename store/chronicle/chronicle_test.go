@@ -278,6 +278,28 @@ func TestGrowingSource(t *testing.T) {
 	}
 }
 
+// paged is a source of rounds that are so small that it gives as many at a time as it is asked for.
+type paged struct {
+	*recorded
+	most dag.Round // that it was asked for at a time
+}
+
+func (p *paged) BlocksInRounds(from, to dag.Round, maxBytes int) ([][]byte, dag.Round, error) {
+	p.most = max(p.most, to-from+1)
+	return p.recorded.BlocksInRounds(from, to, maxBytes)
+}
+
+// TestSmallBlocks: however small the blocks of a long history are, the commits are never so far behind them in the
+// file that Verify refuses it.
+func TestSmallBlocks(t *testing.T) {
+	p := &paged{recorded: record(t, 20)}
+	_, err := Export(t.Context(), io.Discard, p, map[string][]byte{GenesisFile: p.genesis.Encode()})
+	check(t, err)
+	if p.most > maxAhead/2 {
+		t.Errorf("%d rounds are read before their commits are written, and %d commits may be missing", p.most, maxAhead)
+	}
+}
+
 // TestMeter: however the bytes are cut, all commits are counted.
 func TestMeter(t *testing.T) {
 	r := record(t, 30)

@@ -16,6 +16,9 @@ import (
 const (
 	// leastPage is how many bytes of a source are read at a time, unless one round may take more.
 	leastPage = 8 << 20
+	// pageRounds is how many rounds of a source are read at a time at most: the commits of a page come behind its
+	// blocks, and blocks of a quiet network are so small that those of thousands of rounds are one page.
+	pageRounds dag.Round = 1024
 	// twins is how many blocks of one validator and round a page has room for.
 	twins = 2
 	// beyondHead is up to how many rounds behind the newest commit's blocks are looked for; a node holds
@@ -88,7 +91,7 @@ func (e *exporter) blocks(ctx context.Context, to dag.Round) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		raws, next, err := e.source.BlocksInRounds(from, to, e.page)
+		raws, next, err := e.source.BlocksInRounds(from, min(to, from+pageRounds-1), e.page)
 		if err != nil {
 			return err
 		}
