@@ -231,32 +231,27 @@ func (n *notifier) put(name, cursor string, raw []byte) {
 func (n *notifier) flush() error {
 	events := n.events
 	n.events = nil
-	var slow error
-	for _, e := range events {
-		switch err := n.session.write(e); {
-		case err == errReaderSlow:
-			slow = err // the rest of the batch still goes out
-		case err != nil:
-			return err
-		}
-	}
-	return slow
+	return n.session.write(events...)
 }
 
-// write sends one message, which fails if the client does not take it in time; see Server.writeInTime.
-func (x *session) write(message any) error {
-	raw, err := json.Marshal(message)
-	if err != nil {
-		return fmt.Errorf("encode message: %w", err)
-	}
+// write sends messages, for all of which together the client has the time that Server.writeInTime gives it for one: a
+// batch of events is one there. The connection ends where it does not take them.
+func (x *session) write(messages ...any) error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	begun := time.Now()
 	if err := x.conn.SetWriteDeadline(begun.Add(hardPatience * x.server.patience)); err != nil {
 		return fmt.Errorf("bound the reader's time: %w", err)
 	}
-	if err := x.conn.WriteMessage(websocket.TextMessage, raw); err != nil {
-		return err
+	for _, message := range messages {
+		raw, err := json.Marshal(message)
+		if err != nil {
+			return fmt.Errorf("encode message: %w", err)
+		}
+		if err := x.conn.WriteMessage(websocket.TextMessage, raw); err != nil {
+			_ = x.conn.Close() // who waits for its next call, too, ends by it
+			return err
+		}
 	}
 	if time.Since(begun) > x.server.patience {
 		return errReaderSlow
