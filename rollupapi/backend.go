@@ -171,8 +171,9 @@ type NodeStatus struct {
 	LatencyP50   float64         `json:"latency_p50_ms"` // transactions submitted here, from entry to commit
 	LatencyP99   float64         `json:"latency_p99_ms"`
 	Sealing      KeyGeneration   `json:"sealing"`
-	Revealed     dag.CommitIndex `json:"revealed"`         // all commits up to it are opened
-	Certified    dag.CommitIndex `json:"certified"`        // all commits up to it are certified
+	Revealed     dag.CommitIndex `json:"revealed"`  // all commits up to it are opened
+	Certified    dag.CommitIndex `json:"certified"` // all commits up to it are certified
+	Archive      Archive         `json:"archive,omitempty"`
 	Reveal       *RevealProgress `json:"reveal,omitempty"` // what the first commit past Revealed waits for; nil if it does not wait
 }
 
@@ -183,6 +184,16 @@ type Role string
 const (
 	RoleValidator Role = "validator"
 	RoleObserver  Role = "observer"
+)
+
+// Archive is where the history is from the first commit on.
+type Archive string
+
+// The places. Before the others were asked it is empty.
+const (
+	ArchiveHere Archive = "here"
+	ArchivePeer Archive = "peer" // a connected node says so
+	ArchiveNone Archive = "none" // as far as connected nodes say
 )
 
 // PeerStatus is one validator as another node sees it.

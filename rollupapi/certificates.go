@@ -29,7 +29,7 @@ func (g *reads) GetCertificate(_ context.Context, r *pb.GetCertificateRequest) (
 
 // LightUpdate is the keys that certificates are signed with.
 func (g *reads) LightUpdate(_ context.Context, r *pb.LightUpdateRequest) (*pb.LightUpdateResponse, error) {
-	answer, err := g.server.lightUpdate(r.GetFromEpoch())
+	answer, err := g.server.lightUpdate(r)
 	if err != nil {
 		return nil, g.server.fail(err)
 	}
@@ -100,28 +100,42 @@ func (s *Server) awaitCertificate(ctx context.Context, results []result) error {
 	return nil
 }
 
-// lightUpdate is the keys of an epoch and later.
-func (s *Server) lightUpdate(from uint64) (*pb.LightUpdateResponse, error) {
+// lightUpdate is the keys that are asked for, with as much of what proves them as one answer holds.
+func (s *Server) lightUpdate(r *pb.LightUpdateRequest) (*pb.LightUpdateResponse, error) {
 	status := s.backend.Certificates.CertificateStatus()
 	answer := &pb.LightUpdateResponse{Generation: newKeyGeneration(&status, s.backend.Committee), Watermarks: s.watermarks()}
 	epoch := uint64(s.backend.Committee.Epoch())
-	if from > epoch {
+	if from := r.GetFromEpoch(); from > epoch {
 		return nil, refuse(ReasonNotFound, "the network is in epoch %d: there are no keys from epoch %d on", epoch, from).at("from_epoch")
 	}
+	page := s.originPage(originParts{deals: true, blocks: true}, r.GetMaxBytes())
 	for _, key := range s.backend.Certificates.CertificateKeys() {
-		m, err := s.certificateKey(&key)
+		if key.ID == status.Serving {
+			answer.Generation.ServingFromCommit, answer.Generation.Threshold = uint64(key.From), uint32(key.Threshold)
+		}
+		if key.ID < r.GetFromKey() {
+			continue
+		}
+		if page.full() {
+			answer.More = true
+			continue
+		}
+		known := uint32(0)
+		if key.ID == r.GetFromKey() {
+			known = r.GetFromOrigin()
+		}
+		m, err := s.certificateKey(&key, page, known)
 		if err != nil {
 			return nil, err
 		}
 		answer.Keys = append(answer.Keys, m)
-		if key.ID == status.Serving {
-			answer.Generation.ServingFromCommit, answer.Generation.Threshold = uint64(key.From), uint32(key.Threshold)
-		}
 	}
+	answer.More = answer.More || page.more
 	return answer, nil
 }
 
-func (s *Server) certificateKey(key *keygen.Key) (*pb.CertificateKey, error) {
+// certificateKey is a key with those of its origins that have room, but for the first ones, which are known.
+func (s *Server) certificateKey(key *keygen.Key, page *originPage, known uint32) (*pb.CertificateKey, error) {
 	public, err := certify.NewPublicKey(key.Public)
 	if err != nil {
 		return nil, fmt.Errorf("certificate key %d: %w", key.ID, err)
@@ -135,18 +149,8 @@ func (s *Server) certificateKey(key *keygen.Key) (*pb.CertificateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the origins of certificate key %d: %w", key.ID, err)
 	}
-	room := maxOriginBytes
-	for i := range origins {
-		o := &origins[i]
-		origin := &pb.KeyOrigin{Dealer: o.Dealer.String(), Commit: uint64(o.Commit), Digest: o.Digest[:], Deal: o.Deal}
-		block, err := s.dealBlock(o, keygen.KindCertificateDeal)
-		if err != nil {
-			return nil, err
-		}
-		if room -= len(block); room >= 0 {
-			origin.Block = block
-		}
-		m.Origins = append(m.Origins, origin)
+	if m.Origins, err = page.take(origins, keygen.KindCertificateDeal, known); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -169,11 +173,21 @@ func (s *Server) restCertificate(w http.ResponseWriter, r *http.Request) error {
 
 // restLightUpdate serves the keys that certificates are signed with.
 func (s *Server) restLightUpdate(w http.ResponseWriter, r *http.Request) error {
-	from, err := queryNumber(r.URL.Query(), "from_epoch", 64)
-	if err != nil {
-		return err
+	var ask pb.LightUpdateRequest
+	q := r.URL.Query()
+	var origin, size uint64
+	for _, n := range []struct {
+		name string
+		bits int
+		to   *uint64
+	}{{"from_epoch", 64, &ask.FromEpoch}, {"from_key", 64, &ask.FromKey}, {"from_origin", 32, &origin}, {"max_bytes", 32, &size}} {
+		var err error
+		if *n.to, err = queryNumber(q, n.name, n.bits); err != nil {
+			return err
+		}
 	}
-	answer, err := s.lightUpdate(from)
+	ask.FromOrigin, ask.MaxBytes = uint32(origin), uint32(size)
+	answer, err := s.lightUpdate(&ask)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func (j *CertificateJSON) Message() *pb.GetCertificateResponse {
 // LightUpdateJSON is the answer to GET /v1/light-update. Bytes are 0x-hex.
 type LightUpdateJSON struct {
 	Keys       []certificateKeyJSON `json:"keys"`
+	More       bool                 `json:"more"` // ask on with from_key and from_origin
 	Generation KeyGeneration        `json:"generation"`
 	Watermarks watermarksJSON       `json:"watermarks"`
 }
@@ -77,7 +78,7 @@ type certificateKeyJSON struct {
 // NewLightUpdateJSON is the JSON form of m.
 func NewLightUpdateJSON(m *pb.LightUpdateResponse) LightUpdateJSON {
 	out := LightUpdateJSON{
-		Keys: []certificateKeyJSON{}, Generation: newKeyGenerationForm(m.GetGeneration()), Watermarks: newWatermarksJSON(m.GetWatermarks()),
+		Keys: []certificateKeyJSON{}, More: m.GetMore(), Generation: newKeyGenerationForm(m.GetGeneration()), Watermarks: newWatermarksJSON(m.GetWatermarks()),
 	}
 	for _, k := range m.GetKeys() {
 		j := certificateKeyJSON{
@@ -95,7 +96,7 @@ func NewLightUpdateJSON(m *pb.LightUpdateResponse) LightUpdateJSON {
 
 // Message is what the form was made of, without the watermarks and the generation.
 func (j *LightUpdateJSON) Message() *pb.LightUpdateResponse {
-	m := &pb.LightUpdateResponse{}
+	m := &pb.LightUpdateResponse{More: j.More}
 	for i := range j.Keys {
 		k := &j.Keys[i]
 		key := &pb.CertificateKey{

@@ -28,8 +28,7 @@ const (
 	maxRangeCommits = 500
 	// maxRangeOpened is how many ciphertexts one Range opens, at 0.06 ms each unless another reader has lately.
 	maxRangeOpened = 1024
-	// maxOriginBytes bounds the blocks that one answer shows a key's origin with; later ones are left out.
-	// Blocks with deals are among the first of a network, and small.
+	// maxOriginBytes bounds the deals and blocks that one answer shows the origin of keys with; the next answer goes on.
 	maxOriginBytes = 8 << 20
 	// maxProofCommits is of how many commits one call proves what a namespace got.
 	maxProofCommits = 64

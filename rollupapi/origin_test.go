@@ -33,7 +33,7 @@ func (o oneBlock) DealBlock(d *ordering.Deal) ([]byte, bool, error) {
 	return o.body.Bytes(), d.In(o.body.Block()), nil
 }
 
-// TestOriginBound: blocks are left out of an answer that would grow too large, deals are not.
+// TestOriginBound: an answer shows so much of a key's origin as it may hold, and the next one goes on.
 func TestOriginBound(t *testing.T) {
 	c := apitest.New(t)
 	c.OpenSealing(t)
@@ -48,24 +48,49 @@ func TestOriginBound(t *testing.T) {
 	}
 	body := c.Signed(t, dag.Block{Items: items, System: []dag.SystemMessage{{Kind: keygen.KindDeal, Payload: origins[0].Deal}}})
 	many := manyDeals{Sealing: config.Sealing}
-	fit := rollupapi.MaxOriginBytes / len(body.Bytes())
+	fit := rollupapi.MaxOriginBytes / (len(body.Bytes()) + len(origins[0].Deal))
 	for range fit + 3 {
 		many.origins = append(many.origins, origins[0])
 	}
 	config.Sealing, config.History = many, oneBlock{config.History, body}
 	url, _ := apitest.Start(t, rollupapi.New(config))
-	answer, err := dunlinv1connect.NewIngressClient(web(t), url).GetEncryptionKey(t.Context(), &pb.GetEncryptionKeyRequest{WithDeals: true, WithBlocks: true})
-	if err != nil {
-		t.Fatal(err)
+	ask := func(r *pb.GetEncryptionKeyRequest) *pb.GetEncryptionKeyResponse {
+		t.Helper()
+		answer, err := dunlinv1connect.NewIngressClient(web(t), url).GetEncryptionKey(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
 	}
-	for i, o := range answer.GetKey().GetOrigins() {
-		if (len(o.GetBlock()) > 0) != (i < fit) || len(o.GetDeal()) == 0 {
-			t.Errorf("origin %d of %d: block of %d bytes, deal of %d", i, fit+3, len(o.GetBlock()), len(o.GetDeal()))
+	for _, test := range []struct {
+		from, maxBytes uint32
+		want           int
+		more           bool
+	}{
+		{0, 0, fit, true},
+		{uint32(fit), 0, 3, false},
+		{uint32(fit), 1, 1, true},
+		{uint32(fit) + 2, 1, 1, false},
+		{uint32(fit) + 3, 0, 0, false},
+		{1 << 31, 0, 0, false},
+		{0, 1 << 31, fit, true},
+	} {
+		answer := ask(&pb.GetEncryptionKeyRequest{WithDeals: true, WithBlocks: true, FromOrigin: test.from, MaxBytes: test.maxBytes})
+		shown := answer.GetKey().GetOrigins()
+		if len(shown) != test.want || answer.GetMore() != test.more {
+			t.Errorf("%+v: %d origins, more %v", test, len(shown), answer.GetMore())
+		}
+		for _, o := range shown {
+			if len(o.GetBlock()) == 0 || len(o.GetDeal()) == 0 {
+				t.Errorf("%+v: block of %d bytes, deal of %d", test, len(o.GetBlock()), len(o.GetDeal()))
+			}
 		}
 	}
+	if n := len(ask(&pb.GetEncryptionKeyRequest{}).GetKey().GetOrigins()); n != fit+3 {
+		t.Errorf("%d origins without deals and blocks, want all %d", n, fit+3)
+	}
 	many.origins[0].Deal = []byte("never dealt")
-	answer, err = dunlinv1connect.NewIngressClient(web(t), url).GetEncryptionKey(t.Context(), &pb.GetEncryptionKeyRequest{WithBlocks: true})
-	if err != nil || len(answer.GetKey().GetOrigins()[0].GetBlock()) > 0 {
-		t.Errorf("a deal that is in no block: %v", err)
+	if o := ask(&pb.GetEncryptionKeyRequest{WithBlocks: true}).GetKey().GetOrigins()[0]; len(o.GetBlock()) > 0 {
+		t.Error("a deal that is in no block is shown with one")
 	}
 }

@@ -121,7 +121,7 @@ func (g *reads) GetNode(context.Context, *pb.GetNodeRequest) (*pb.GetNodeRespons
 		Epoch: uint64(n.Epoch), Round: uint64(n.Round), Commit: uint64(n.Commit), CommitDigest: n.CommitDigest.String(),
 		Peers: uint32(n.Peers), Proposing: n.Proposing, Reason: n.Reason, PoolItems: uint64(n.PoolItems), PoolBytes: uint64(n.PoolBytes),
 		StartedUnixMs: uint64(n.Started), UptimeMs: uint64(n.Uptime), Behind: uint64(n.Behind),
-		LatencyP50Ms: n.LatencyP50, LatencyP99Ms: n.LatencyP99, Equivocators: uint32(n.Equivocators), EtaMs: uint64(n.ETA),
+		LatencyP50Ms: n.LatencyP50, LatencyP99Ms: n.LatencyP99, Equivocators: uint32(n.Equivocators), EtaMs: uint64(n.ETA), Archive: string(n.Archive),
 	}
 	for _, p := range n.PeerList {
 		m.PeerList = append(m.PeerList, &pb.PeerStatus{Name: p.Name, Connected: p.Connected, Lagging: p.Lagging})

@@ -47,7 +47,7 @@ func (s *Server) readingRoutes() []route {
 		{"GET /v1/commits/{index}", "One commit's header, by number or as latest", nil, nil, s.restCommit},
 		{"GET /v1/commits/{index}/dependencies", "What ties namespaces together in a commit", []string{"namespace"}, nil, s.restDependencies},
 		{"GET /v1/commits/{index}/certificate", "The certificate that covers a commit, with the headers between", nil, nil, s.restCertificate},
-		{"GET /v1/light-update", "The keys that certificates are signed with, and their proof of origin", []string{"from_epoch"}, nil, s.restLightUpdate},
+		{"GET /v1/light-update", "The keys that certificates are signed with, and their proof of origin", []string{"from_epoch", "from_key", "from_origin", "max_bytes"}, nil, s.restLightUpdate},
 		{"GET /v1/transactions/{id}/proof", "A proof of where an item stands", []string{"namespace"}, nil, s.restItemProof},
 		{"GET /v1/namespaces/{namespace}/proof", "A proof of all that a namespace got in commits", []string{"commit", "to_commit"}, nil, s.restNamespaceProof},
 		{"GET /v1/rounds/{round}", "The blocks of one round of the DAG", nil, nil, s.restRound},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/dunlin-network/dunlin/dag"
-	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
@@ -35,49 +34,15 @@ func (s *Server) encryptionKey(r *pb.GetEncryptionKeyRequest) (*pb.GetEncryption
 	for i := range key.Shares {
 		m.PublicShares = append(m.PublicShares, key.Shares[i][:])
 	}
-	if m.Origins, err = s.keyOrigins(key.ID, r); err != nil {
+	origins, err := s.backend.Sealing.SealingOrigins(key.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the origins of key %d: %w", key.ID, err)
+	}
+	page := s.originPage(originParts{deals: r.GetWithDeals(), blocks: r.GetWithBlocks()}, r.GetMaxBytes())
+	if m.Origins, err = page.take(origins, keygen.KindDeal, r.GetFromOrigin()); err != nil {
 		return nil, err
 	}
-	return &pb.GetEncryptionKeyResponse{Key: m, Generation: s.keyGeneration(), Watermarks: s.watermarks()}, nil
-}
-
-// keyOrigins is the deals of a key, with as much of them as r asks for.
-func (s *Server) keyOrigins(id uint64, r *pb.GetEncryptionKeyRequest) ([]*pb.KeyOrigin, error) {
-	origins, err := s.backend.Sealing.SealingOrigins(id)
-	if err != nil {
-		return nil, fmt.Errorf("read the origins of key %d: %w", id, err)
-	}
-	out, room := make([]*pb.KeyOrigin, len(origins)), maxOriginBytes
-	for i := range origins {
-		o := &origins[i]
-		out[i] = &pb.KeyOrigin{Dealer: o.Dealer.String(), Commit: uint64(o.Commit), Digest: o.Digest[:]}
-		if r.GetWithDeals() {
-			out[i].Deal = o.Deal
-		}
-		if !r.GetWithBlocks() || room < 0 {
-			continue
-		}
-		block, err := s.dealBlock(o, keygen.KindDeal)
-		if err != nil {
-			return nil, err
-		}
-		if room -= len(block); room >= 0 {
-			out[i].Block = block
-		}
-	}
-	return out, nil
-}
-
-// dealBlock is the block that brought in a deal; nil if it is no longer kept.
-func (s *Server) dealBlock(o *keygen.Origin, kind dag.SystemKind) ([]byte, error) {
-	block, ok, err := s.backend.History.DealBlock(&ordering.Deal{Origin: *o, Message: kind})
-	if err != nil {
-		return nil, fmt.Errorf("read the block with the deal of %s from commit %d: %w", o.Dealer, o.Commit, err)
-	}
-	if !ok {
-		return nil, nil
-	}
-	return block, nil
+	return &pb.GetEncryptionKeyResponse{Key: m, Generation: s.keyGeneration(), Watermarks: s.watermarks(), More: page.more}, nil
 }
 
 // keyGeneration is where the making of a key stands.

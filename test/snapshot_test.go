@@ -115,7 +115,7 @@ func (f *fleet) forget(nodes ...int) {
 // says PRUNED of what went before. A validator that lost its disk comes back with its key, and one that was away until
 // nobody had what it lacked, the namespace's change too, takes a snapshot by itself; both propose, nobody contradicts
 // itself, all have the same namespaces, and each proves the network's keys to who knows the genesis alone. A node that is to keep
-// everything says in words that nobody has it.
+// everything says in words that nobody has it, and the others know it.
 func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes some hundred commits")
@@ -193,6 +193,7 @@ func TestSnapshotsOfAPrunedNetwork(t *testing.T) {
 	f.until(keeper, "says what is wrong", func(s status) bool {
 		return strings.Contains(s.Reason, "no connected node has commit 1:") && strings.Contains(s.Reason, "--from-snapshot")
 	})
+	f.until(observer, "knows that nobody has all", func(s status) bool { return s.Archive == "none" })
 	running := slices.DeleteFunc(f.all(), func(i int) bool { return i == keeper })
 	for _, i := range running {
 		if s := f.until(i, "answers", func(status) bool { return true }); s.Equivocators != 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dunlin-network/dunlin/rollupapi"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
@@ -78,6 +79,9 @@ func printStatus(out io.Writer, s client.NodeStatus) error {
 	fmt.Fprintf(w, "sealing\t%s\n", sealingLine(&s.Sealing))
 	fmt.Fprintf(w, "proposing\t%s\n", proposing)
 	fmt.Fprintf(w, "peers\t%s\n", peers)
+	if s.Archive == rollupapi.ArchiveNone {
+		fmt.Fprintln(w, "archive\tnone: no connected node has the first commits; dunlin doctor says what to do")
+	}
 	fmt.Fprintf(w, "pool\t%d transactions, %d bytes\n", s.PoolItems, s.PoolBytes)
 	fmt.Fprintf(w, "latency\tp50 %.0f ms, p99 %.0f ms\n", s.LatencyP50, s.LatencyP99)
 	return w.Flush()

@@ -70,6 +70,7 @@ type verifier struct {
 	committee *dag.Committee
 	names     map[crypto.PublicKey]string // of the validators
 	keys      []client.CertificateKey
+	part      []client.CertificateKey // of a light update that goes on in the next file
 	certified map[dag.CommitIndex]certifiedHeader
 }
 
@@ -117,6 +118,9 @@ func verifyAnswers(out io.Writer, genesisFile string, paths []string) error {
 				return err
 			}
 		}
+		if err := v.goesOn(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -153,9 +157,13 @@ func readAnswer(path string) (*savedAnswer, error) {
 
 // lightUpdate proves keys.
 func (v *verifier) lightUpdate(a *savedAnswer) error {
-	found, err := a.keys()
+	found, more, err := a.keys(v.part)
 	if err != nil {
 		return err
+	}
+	if v.part = nil; more {
+		v.part = found
+		return nil
 	}
 	for i := range found {
 		k := &found[i]
@@ -168,16 +176,29 @@ func (v *verifier) lightUpdate(a *savedAnswer) error {
 	return nil
 }
 
-func (a *savedAnswer) keys() ([]client.CertificateKey, error) {
+// keys is the keys of a light update that goes on with those in part, and whether the next file goes on with these.
+func (a *savedAnswer) keys(part []client.CertificateKey) (keys []client.CertificateKey, more bool, err error) {
 	var form rollupapi.LightUpdateJSON
 	if err := json.Unmarshal(a.raw, &form); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.path, err)
+		return nil, false, fmt.Errorf("%s: %w", a.path, err)
 	}
-	keys, err := client.ReadCertificateKeys(form.Message())
+	if keys, err = client.ReadCertificateKeys(form.Message()); err == nil {
+		keys, err = client.JoinCertificateKeys(part, keys)
+	}
 	if err != nil {
-		return nil, refused(fmt.Errorf("%s: %w", a.path, err), "save the answer again")
+		return nil, false, refused(fmt.Errorf("%s: %w", a.path, err), "save the answer again")
 	}
-	return keys, nil
+	return keys, form.More, nil
+}
+
+// goesOn is an error where a light update is not there to its end.
+func (v *verifier) goesOn() error {
+	if len(v.part) == 0 {
+		return nil
+	}
+	last := &v.part[len(v.part)-1]
+	return withHint(fmt.Errorf("the light update goes on behind %d deals of key %d", last.Deals(), last.ID),
+		"save /v1/light-update?from_key=%d&from_origin=%d too, and name its file behind the others", last.ID, last.Deals())
 }
 
 // certificate checks a certificate with keys that are proven.

@@ -54,6 +54,14 @@ func TestVerify(t *testing.T) {
 	rawProof := fetch("/v1/transactions/" + item.ID.String() + "/proof")
 	proof, absent := write("proof.json", rawProof), write("absent.json", fetch("/v1/namespaces/quiet/proof?commit=4"))
 	later := write("later.json", fetch("/v1/namespaces/quiet/proof?commit=6"))
+	first := write("part1.json", fetch("/v1/light-update?max_bytes=1"))
+	rest := write("part2.json", fetch("/v1/light-update?from_key=1&from_origin=1"))
+	if out, code := verify(certificate, first, rest); code != 0 || !strings.Contains(out, "is certified by commit 5") {
+		t.Errorf("a light update in two parts: code %d\n%s", code, out)
+	}
+	if out, code := verify(certificate, first); code == 0 || !strings.Contains(out, "/v1/light-update?from_key=1&from_origin=1") {
+		t.Errorf("the first part of a light update: code %d\n%s", code, out)
+	}
 	out, code := verify(proof, absent, certificate, keys)
 	if claims := "item 0 of commit 3 is " + item.ID.String() + ": proven under certificate of commit 5"; code != 0 || !strings.Contains(out, claims) || !strings.Contains(out, "commit 4 has 0 legs of namespace 1005, and no others: proven under certificate of commit 5") {
 		t.Fatalf("exit %d: %s", code, out)

@@ -15,6 +15,8 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/node"
+	"github.com/dunlin-network/dunlin/rollupapi"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
 // writeHome is the home of the first of four validators, none of which runs.
@@ -197,4 +199,21 @@ func listing(t *testing.T, dir string) string {
 		return err
 	}))
 	return out.String()
+}
+
+// TestArchive: that nobody keeps the whole history is worth a warning that says what to do; not to know is not.
+func TestArchive(t *testing.T) {
+	for at, want := range map[rollupapi.Archive]Level{
+		rollupapi.ArchiveHere: OK, rollupapi.ArchivePeer: OK, rollupapi.ArchiveNone: Warning, "": "",
+	} {
+		v := &visit{status: &client.NodeStatus{Archive: at}}
+		v.archive()
+		switch {
+		case want == "" && len(v.findings) > 0:
+			t.Errorf("%q: %+v", at, v.findings)
+		case want == "":
+		case len(v.findings) != 1 || v.findings[0].Level != want || (want == Warning) != strings.Contains(v.findings[0].Next, "store.retention"):
+			t.Errorf("%q: %+v", at, v.findings)
+		}
+	}
 }

@@ -66,6 +66,7 @@ func (v *visit) outside() {
 	v.identity(url)
 	v.standing()
 	v.sealing()
+	v.archive()
 	v.clock(ctx, c)
 }
 
@@ -140,6 +141,19 @@ func (v *visit) sealing() {
 		v.warn("sealing", "wait: the key is made in the network's first rounds", "no key yet: %s", g.Phase)
 	default:
 		v.ok("sealing", "key %d serves; all is opened up to commit %d of %d", g.Serving, v.status.Revealed, v.status.Commit)
+	}
+}
+
+// archive looks who keeps the whole history.
+func (v *visit) archive() {
+	switch v.status.Archive {
+	case rollupapi.ArchiveHere:
+		v.ok("archive", "this node has all from the first commit on")
+	case rollupapi.ArchivePeer:
+		v.ok("archive", "a connected node has all from the first commit on")
+	case rollupapi.ArchiveNone:
+		v.warn("archive", `keep all at one node: store.retention = "archive" in its config.toml; what nobody has any more comes back from a backup only: dunlin backup restore`,
+			"neither this node nor any that it is connected to has the first commits: nobody can export the history or replay it from the beginning")
 	}
 }
 

@@ -111,6 +111,7 @@ type node struct {
 	files     descriptors
 	begin     Begin                  // what to do before the order goes on
 	gap       atomic.Pointer[string] // what is wrong and what to do, while nobody has what this node lacks
+	archive   atomic.Pointer[rollupapi.Archive]
 }
 
 // open takes the home's store and rebuilds the engine, before any networking.
@@ -197,6 +198,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	watch(func() error { newRelay(n).run(inside); return nil })
 	watch(func() error { n.watchProgress(inside); return nil })
 	watch(func() error { return n.watchGap(inside, gapPatience) })
+	watch(func() error { n.watchArchive(inside); return nil })
 	watch(func() error { return n.serveAdmin(inside) })
 
 	err := n.api().Serve(outside, listener)

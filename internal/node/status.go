@@ -46,6 +46,9 @@ func (n *node) Status() rollupapi.NodeStatus {
 	s.Reason = n.silence(e, peers)
 	s.Proposing = s.Reason == ""
 	n.tellBeginning(&s)
+	if at := n.archive.Load(); at != nil {
+		s.Archive = *at
+	}
 	return s
 }
 

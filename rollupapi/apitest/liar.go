@@ -41,6 +41,49 @@ func (c *Chain) ServeLying(t testing.TB, lie func(*pb.EncryptionKey)) string {
 	}, dunlinv1connect.IngressGetEncryptionKeyProcedure)
 }
 
+// small answers with few bytes of what proves keys at a time.
+type small struct {
+	dunlinv1connect.UnimplementedIngressHandler
+	dunlinv1connect.UnimplementedReadHandler
+	ingress  dunlinv1connect.IngressClient
+	read     dunlinv1connect.ReadClient
+	maxBytes uint32
+	change   func(*pb.LightUpdateResponse)
+}
+
+// GetEncryptionKey is a little of the truth.
+func (s *small) GetEncryptionKey(ctx context.Context, r *pb.GetEncryptionKeyRequest) (*pb.GetEncryptionKeyResponse, error) {
+	r.MaxBytes = s.maxBytes
+	return s.ingress.GetEncryptionKey(ctx, r)
+}
+
+// LightUpdate is a little of the truth, changed.
+func (s *small) LightUpdate(ctx context.Context, r *pb.LightUpdateRequest) (*pb.LightUpdateResponse, error) {
+	r.MaxBytes = s.maxBytes
+	m, err := s.read.LightUpdate(ctx, r)
+	if err == nil {
+		s.change(m)
+	}
+	return m, err
+}
+
+// ServeSmall is Serve, but an answer shows at most so many bytes of what proves keys, and change may change light updates.
+func (c *Chain) ServeSmall(t testing.TB, maxBytes uint32, change func(*pb.LightUpdateResponse)) string {
+	t.Helper()
+	return c.serveBut(t, func(web *http.Client, honest string) http.Handler {
+		s := &small{
+			ingress: dunlinv1connect.NewIngressClient(web, honest), read: dunlinv1connect.NewReadClient(web, honest),
+			maxBytes: maxBytes, change: change,
+		}
+		_, ingress := dunlinv1connect.NewIngressHandler(s)
+		_, read := dunlinv1connect.NewReadHandler(s)
+		mux := http.NewServeMux()
+		mux.Handle(dunlinv1connect.IngressGetEncryptionKeyProcedure, ingress)
+		mux.Handle(dunlinv1connect.ReadLightUpdateProcedure, read)
+		return mux
+	}, dunlinv1connect.IngressGetEncryptionKeyProcedure, dunlinv1connect.ReadLightUpdateProcedure)
+}
+
 // serveBut is Serve, but some procedures are answered by a handler that may ask the honest server.
 func (c *Chain) serveBut(t testing.TB, lying func(web *http.Client, honest string) http.Handler, procedures ...string) string {
 	t.Helper()

@@ -36,6 +36,9 @@ type CertificateKey struct {
 	origins   []*pb.KeyOrigin
 }
 
+// Deals is how many of the deals that it is made of an answer has shown.
+func (k *CertificateKey) Deals() int { return len(k.origins) }
+
 // CertifiedCommit is commits that a certificate covers: the one that was asked for, and those after it up to the one that
 // is signed, or as many as one answer carries.
 type CertifiedCommit struct {

@@ -23,6 +23,9 @@ import (
 const (
 	// maxAnswerBytes bounds one message from a node: a range of 4 MiB with its envelopes.
 	maxAnswerBytes = 16 << 20
+	// originBytes is how many bytes of deals and blocks a client asks for at a time, where it wants a key proven: each comes
+	// with no more than one block beyond it.
+	originBytes = 8 << 20
 	// idleConnections is how many connections are kept to each node: one per call under way.
 	idleConnections = 64
 	// bufferBytes sizes each connection's buffers, so that a batch takes few system calls.

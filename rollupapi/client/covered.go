@@ -119,11 +119,7 @@ func (c *Client) keysFor(ctx context.Context, e *endpoint, made *certificate.Cer
 
 // certificateKeys asks a node for the keys. With a committee those that are not known are proven, and remembered.
 func (c *Client) certificateKeys(ctx context.Context, e *endpoint) ([]CertificateKey, error) {
-	m, err := e.read.LightUpdate(ctx, &pb.LightUpdateRequest{})
-	if err != nil {
-		return nil, fmt.Errorf("ask for certificate keys: %w", asError(err))
-	}
-	keys, err := ReadCertificateKeys(m)
+	keys, err := e.certificateKeys(ctx)
 	if err != nil || c.trust.committee == nil {
 		return keys, err
 	}
@@ -131,6 +127,57 @@ func (c *Client) certificateKeys(ctx context.Context, e *endpoint) ([]Certificat
 		return nil, fmt.Errorf("refuse certificate keys of %s: %w", e.url, err)
 	}
 	return keys, nil
+}
+
+// certificateKeys asks this node for the keys with all that proves them, in as many answers as that takes. It proves
+// nothing.
+func (e *endpoint) certificateKeys(ctx context.Context) ([]CertificateKey, error) {
+	var keys []CertificateKey
+	for ask := (&pb.LightUpdateRequest{MaxBytes: originBytes}); ; {
+		m, err := e.read.LightUpdate(ctx, ask)
+		if err != nil {
+			return nil, fmt.Errorf("ask for certificate keys: %w", asError(err))
+		}
+		next, err := ReadCertificateKeys(m)
+		if err != nil {
+			return nil, err
+		}
+		before := originsOf(keys)
+		if keys, err = JoinCertificateKeys(keys, next); err != nil {
+			return nil, err
+		}
+		if !m.GetMore() {
+			return keys, nil
+		}
+		if originsOf(keys) == before || len(keys) > maxProven {
+			return nil, fmt.Errorf("%w: the node does not go on behind %d deals of %d keys", ErrOrigin, before, len(keys))
+		}
+		last := &keys[len(keys)-1]
+		ask.FromKey, ask.FromOrigin = last.ID, uint32(len(last.origins))
+	}
+}
+
+func originsOf(keys []CertificateKey) (n int) {
+	for i := range keys {
+		n += len(keys[i].origins)
+	}
+	return n
+}
+
+// JoinCertificateKeys goes on with the keys of a further answer, which begins with the last key so far and what is left of its
+// origins. Errors wrap ErrOrigin.
+func JoinCertificateKeys(keys, next []CertificateKey) ([]CertificateKey, error) {
+	if len(keys) == 0 || len(next) == 0 {
+		return append(keys, next...), nil
+	}
+	last, first := &keys[len(keys)-1], &next[0]
+	if first.ID != last.ID || first.Public != last.Public || first.Epoch != last.Epoch || first.Network != last.Network {
+		return nil, fmt.Errorf("%w: the node goes on with key %d in place of key %d", ErrOrigin, first.ID, last.ID)
+	}
+	if last.origins = append(last.origins, first.origins...); len(last.origins) > dag.MaxCommittee {
+		return nil, fmt.Errorf("%w: key %d of %d deals", ErrOrigin, last.ID, len(last.origins))
+	}
+	return append(keys, next[1:]...), nil
 }
 
 // prove proves the keys that are not known yet, and remembers all.

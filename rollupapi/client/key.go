@@ -88,23 +88,43 @@ func (c *Client) askKey(ctx context.Context, id uint64) (*EncryptionKey, error) 
 
 // withOrigin asks for a key with all that proves it.
 func withOrigin(id uint64) *pb.GetEncryptionKeyRequest {
-	return &pb.GetEncryptionKeyRequest{KeyId: id, WithDeals: true, WithBlocks: true}
+	return &pb.GetEncryptionKeyRequest{KeyId: id, WithDeals: true, WithBlocks: true, MaxBytes: originBytes}
 }
 
-// askKey asks this node for a key and reads the answer, whatever it is worth.
+// askKey asks this node for a key, in as many answers as its origins take, and reads them, whatever they are worth.
 func (e *endpoint) askKey(ctx context.Context, ask *pb.GetEncryptionKeyRequest) (*EncryptionKey, error) {
+	k, more, err := e.askPart(ctx, ask)
+	for err == nil && more {
+		ask.KeyId, ask.FromOrigin = k.ID, uint32(len(k.Origins))
+		var next *EncryptionKey
+		if next, more, err = e.askPart(ctx, ask); err != nil {
+			break
+		}
+		if err = next.equals(k); err == nil && (len(next.Origins) == 0 || len(k.Origins)+len(next.Origins) > dag.MaxCommittee) {
+			err = fmt.Errorf("%w: the node does not go on behind %d deals of key %d, or for ever", ErrOrigin, len(k.Origins), k.ID)
+		}
+		k.Origins, k.Blocks = append(k.Origins, next.Origins...), append(k.Blocks, next.Blocks...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// askPart reads one answer, and whether more follows.
+func (e *endpoint) askPart(ctx context.Context, ask *pb.GetEncryptionKeyRequest) (*EncryptionKey, bool, error) {
 	m, err := e.ingress.GetEncryptionKey(ctx, ask)
 	if err != nil {
-		return nil, fmt.Errorf("ask for encryption key: %w", asError(err))
+		return nil, false, fmt.Errorf("ask for encryption key: %w", asError(err))
 	}
 	k, err := newEncryptionKey(m.GetKey())
 	if err != nil {
-		return nil, fmt.Errorf("read encryption key: %w", err)
+		return nil, false, fmt.Errorf("read encryption key: %w", err)
 	}
 	if id := ask.GetKeyId(); id != 0 && k.ID != id {
-		return nil, fmt.Errorf("ask for encryption key %d: the node answers with key %d", id, k.ID)
+		return nil, false, fmt.Errorf("ask for encryption key %d: the node answers with key %d", id, k.ID)
 	}
-	return k, nil
+	return k, m.GetMore(), nil
 }
 
 func newEncryptionKey(m *pb.EncryptionKey) (*EncryptionKey, error) {

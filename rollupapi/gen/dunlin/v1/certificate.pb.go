@@ -232,7 +232,10 @@ func (x *Certificate) GetMessage() []byte {
 
 type LightUpdateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	FromEpoch     uint64                 `protobuf:"varint,1,opt,name=from_epoch,json=fromEpoch,proto3" json:"from_epoch,omitempty"` // keys of this epoch and later; 0 for all
+	FromEpoch     uint64                 `protobuf:"varint,1,opt,name=from_epoch,json=fromEpoch,proto3" json:"from_epoch,omitempty"`    // keys of this epoch and later; 0 for all
+	FromKey       uint64                 `protobuf:"varint,2,opt,name=from_key,json=fromKey,proto3" json:"from_key,omitempty"`          // keys of this id and later; 0 for all
+	FromOrigin    uint32                 `protobuf:"varint,3,opt,name=from_origin,json=fromOrigin,proto3" json:"from_origin,omitempty"` // leaves out so many origins of key from_key, which are known from the answer before
+	MaxBytes      uint32                 `protobuf:"varint,4,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`       // of deals and blocks; 0 for as many as one answer holds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -274,11 +277,33 @@ func (x *LightUpdateRequest) GetFromEpoch() uint64 {
 	return 0
 }
 
+func (x *LightUpdateRequest) GetFromKey() uint64 {
+	if x != nil {
+		return x.FromKey
+	}
+	return 0
+}
+
+func (x *LightUpdateRequest) GetFromOrigin() uint32 {
+	if x != nil {
+		return x.FromOrigin
+	}
+	return 0
+}
+
+func (x *LightUpdateRequest) GetMaxBytes() uint32 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
 type LightUpdateResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Keys          []*CertificateKey      `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"` // oldest first; the last one signs now
 	Generation    *KeyGeneration         `protobuf:"bytes,2,opt,name=generation,proto3" json:"generation,omitempty"`
 	Watermarks    *Watermarks            `protobuf:"bytes,3,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	More          bool                   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"` // origins or keys are left: ask with from_key the last key here, and from_origin how many of its origins are known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -332,6 +357,13 @@ func (x *LightUpdateResponse) GetWatermarks() *Watermarks {
 		return x.Watermarks
 	}
 	return nil
+}
+
+func (x *LightUpdateResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 // CertificateKey is a key that certificates are signed with, with its proof of origin.
@@ -481,10 +513,14 @@ const file_dunlin_v1_certificate_proto_rawDesc = "" +
 	"\tsignature\x18\x05 \x01(\fR\tsignature\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x06 \x01(\tR\tnetworkId\x12\x18\n" +
-	"\amessage\x18\a \x01(\fR\amessage\"3\n" +
+	"\amessage\x18\a \x01(\fR\amessage\"\x8c\x01\n" +
 	"\x12LightUpdateRequest\x12\x1d\n" +
 	"\n" +
-	"from_epoch\x18\x01 \x01(\x04R\tfromEpoch\"\xb5\x01\n" +
+	"from_epoch\x18\x01 \x01(\x04R\tfromEpoch\x12\x19\n" +
+	"\bfrom_key\x18\x02 \x01(\x04R\afromKey\x12\x1f\n" +
+	"\vfrom_origin\x18\x03 \x01(\rR\n" +
+	"fromOrigin\x12\x1b\n" +
+	"\tmax_bytes\x18\x04 \x01(\rR\bmaxBytes\"\xc9\x01\n" +
 	"\x13LightUpdateResponse\x12-\n" +
 	"\x04keys\x18\x01 \x03(\v2\x19.dunlin.v1.CertificateKeyR\x04keys\x128\n" +
 	"\n" +
@@ -492,7 +528,8 @@ const file_dunlin_v1_certificate_proto_rawDesc = "" +
 	"generation\x125\n" +
 	"\n" +
 	"watermarks\x18\x03 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xe8\x02\n" +
+	"watermarks\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\xe8\x02\n" +
 	"\x0eCertificateKey\x12\x16\n" +
 	"\x06scheme\x18\x01 \x01(\tR\x06scheme\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\x04R\x05keyId\x12\x14\n" +

@@ -680,6 +680,8 @@ type GetEncryptionKeyRequest struct {
 	KeyId         uint64                 `protobuf:"varint,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`                // 0 for the key that serves; older ones check what was opened under them
 	WithDeals     bool                   `protobuf:"varint,2,opt,name=with_deals,json=withDeals,proto3" json:"with_deals,omitempty"`    // the origins carry the deals themselves
 	WithBlocks    bool                   `protobuf:"varint,3,opt,name=with_blocks,json=withBlocks,proto3" json:"with_blocks,omitempty"` // and the blocks in which their dealers signed them
+	FromOrigin    uint32                 `protobuf:"varint,4,opt,name=from_origin,json=fromOrigin,proto3" json:"from_origin,omitempty"` // leaves out so many origins, which are known from the answer before
+	MaxBytes      uint32                 `protobuf:"varint,5,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`       // of deals and blocks; 0 for as many as one answer holds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -735,11 +737,26 @@ func (x *GetEncryptionKeyRequest) GetWithBlocks() bool {
 	return false
 }
 
+func (x *GetEncryptionKeyRequest) GetFromOrigin() uint32 {
+	if x != nil {
+		return x.FromOrigin
+	}
+	return 0
+}
+
+func (x *GetEncryptionKeyRequest) GetMaxBytes() uint32 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
 type GetEncryptionKeyResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *EncryptionKey         `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	Generation    *KeyGeneration         `protobuf:"bytes,2,opt,name=generation,proto3" json:"generation,omitempty"` // where the key generation stands now; a further key may be in the making
 	Watermarks    *Watermarks            `protobuf:"bytes,3,opt,name=watermarks,proto3" json:"watermarks,omitempty"`
+	More          bool                   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"` // origins are left: ask with from_origin how many are known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -793,6 +810,13 @@ func (x *GetEncryptionKeyResponse) GetWatermarks() *Watermarks {
 		return x.Watermarks
 	}
 	return nil
+}
+
+func (x *GetEncryptionKeyResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 // EncryptionKey is a key that the committee made together and nobody holds.
@@ -1213,13 +1237,16 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
 	"watermarks\x12,\n" +
-	"\areceipt\x18\x03 \x01(\v2\x12.dunlin.v1.ReceiptR\areceipt\"p\n" +
+	"\areceipt\x18\x03 \x01(\v2\x12.dunlin.v1.ReceiptR\areceipt\"\xae\x01\n" +
 	"\x17GetEncryptionKeyRequest\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\x04R\x05keyId\x12\x1d\n" +
 	"\n" +
 	"with_deals\x18\x02 \x01(\bR\twithDeals\x12\x1f\n" +
 	"\vwith_blocks\x18\x03 \x01(\bR\n" +
-	"withBlocks\"\xb7\x01\n" +
+	"withBlocks\x12\x1f\n" +
+	"\vfrom_origin\x18\x04 \x01(\rR\n" +
+	"fromOrigin\x12\x1b\n" +
+	"\tmax_bytes\x18\x05 \x01(\rR\bmaxBytes\"\xcb\x01\n" +
 	"\x18GetEncryptionKeyResponse\x12*\n" +
 	"\x03key\x18\x01 \x01(\v2\x18.dunlin.v1.EncryptionKeyR\x03key\x128\n" +
 	"\n" +
@@ -1227,7 +1254,8 @@ const file_dunlin_v1_ingress_proto_rawDesc = "" +
 	"generation\x125\n" +
 	"\n" +
 	"watermarks\x18\x03 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xf6\x02\n" +
+	"watermarks\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\xf6\x02\n" +
 	"\rEncryptionKey\x12\x16\n" +
 	"\x06scheme\x18\x01 \x01(\tR\x06scheme\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\x04R\x05keyId\x12\x10\n" +

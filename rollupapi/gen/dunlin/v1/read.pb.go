@@ -618,6 +618,7 @@ type NodeStatus struct {
 	Sealing       *KeyGeneration         `protobuf:"bytes,24,opt,name=sealing,proto3" json:"sealing,omitempty"`
 	Revealed      uint64                 `protobuf:"varint,25,opt,name=revealed,proto3" json:"revealed,omitempty"` // all commits up to it are opened
 	Reveal        *RevealProgress        `protobuf:"bytes,26,opt,name=reveal,proto3" json:"reveal,omitempty"`      // what the first commit past revealed waits for; unset if it does not wait
+	Archive       string                 `protobuf:"bytes,27,opt,name=archive,proto3" json:"archive,omitempty"`    // where the history is from commit 1 on: here, peer (a connected node says so) or none; empty while not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -832,6 +833,13 @@ func (x *NodeStatus) GetReveal() *RevealProgress {
 		return x.Reveal
 	}
 	return nil
+}
+
+func (x *NodeStatus) GetArchive() string {
+	if x != nil {
+		return x.Archive
+	}
+	return ""
 }
 
 type PeerStatus struct {
@@ -2205,7 +2213,7 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x15.dunlin.v1.NodeStatusR\x04node\x125\n" +
 	"\n" +
 	"watermarks\x18\x02 \x01(\v2\x15.dunlin.v1.WatermarksR\n" +
-	"watermarks\"\xa9\x06\n" +
+	"watermarks\"\xc3\x06\n" +
 	"\n" +
 	"NodeStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
@@ -2237,7 +2245,8 @@ const file_dunlin_v1_read_proto_rawDesc = "" +
 	"\x06eta_ms\x18\x17 \x01(\x04R\x05etaMs\x122\n" +
 	"\asealing\x18\x18 \x01(\v2\x18.dunlin.v1.KeyGenerationR\asealing\x12\x1a\n" +
 	"\brevealed\x18\x19 \x01(\x04R\brevealed\x121\n" +
-	"\x06reveal\x18\x1a \x01(\v2\x19.dunlin.v1.RevealProgressR\x06reveal\"X\n" +
+	"\x06reveal\x18\x1a \x01(\v2\x19.dunlin.v1.RevealProgressR\x06reveal\x12\x18\n" +
+	"\aarchive\x18\x1b \x01(\tR\aarchive\"X\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
