@@ -130,12 +130,19 @@ func digestBytes(digests []crypto.Digest) [][]byte {
 	return out
 }
 
-// proveStream is what a stream or range shows with a commit that was read to its end. Near the tip that is also how far
-// the chains reach; for older commits it would cost a walk through others each.
-func (s *Server) proveStream(c *ordering.Commit, sc scope) (*pb.Proof, error) {
-	m, err := s.proveCommit(c, sc)
-	if err == nil && c.Index+ordering.ChainRefresh > s.backend.History.Heads().Committed {
-		err = s.proveChains(m, sc)
+// chainEvery is with every how many commits a stream shows how far the chains reach: what was passed over shows no later.
+const chainEvery = 64
+
+// proveStream is what a stream shows with a commit that r has read to its end. Near the tip that is also how far the chains
+// reach; for older commits, where it costs a walk through others, with every so many.
+func (s *Server) proveStream(c *ordering.Commit, r *reader) (*pb.Proof, error) {
+	m, err := s.proveCommit(c, r.scope)
+	if r.unchained++; r.unchained < chainEvery && c.Index+ordering.ChainRefresh <= s.backend.History.Heads().Committed {
+		return m, err
+	}
+	r.unchained = 0
+	if err == nil {
+		err = s.proveChains(m, r.scope)
 	}
 	return m, err
 }

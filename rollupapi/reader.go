@@ -46,6 +46,8 @@ type reader struct {
 	scope     scope
 	at        position
 
+	unchained int // commits since it was shown how far the chains reach
+
 	// Commits of the scope's namespaces that were looked up ahead, ascending.
 	ahead []dag.CommitIndex
 }

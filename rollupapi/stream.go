@@ -266,7 +266,7 @@ func (s *Server) streamToHead(ctx context.Context, r *reader, o streamOptions, o
 		r.pass(commit, items)
 		var shown *pb.Proof
 		if o.proofs && len(r.scope) > 0 {
-			if shown, err = s.proveStream(commit, r.scope); err != nil {
+			if shown, err = s.proveStream(commit, r); err != nil {
 				return sent, err
 			}
 		}

@@ -77,7 +77,9 @@ type Item struct {
 // Unless the selection says Unproven, items are handed out when their commit has come to its end and holds: of some
 // namespaces, read whole, they are all that the commit has for them, unchanged and in order; of all namespaces, whole or by
 // id, the commit also follows the one before. That no commit was passed over for some namespaces shows at the next proof of
-// their chains, which nodes give near the tip with each commit and at every heartbeat.
+// their chains, which nodes give near the tip with each commit, else with every 64th; one that gives none is left. From
+// commit:N and tip what lies before the first such proof is the node's word. Cursors stand where they say: of what was handed
+// out none leads past anything. What a sealed item held is the node's word until VerifyReveal has checked it.
 //
 // At Certified a client with a committee also proves the headers, before it hands out what they hold for: each is covered by
 // a certificate that 2f+1 of these validators signed. So whoever made up commits would need their keys. It costs a request
@@ -216,7 +218,7 @@ func (f *follower) connection(ctx context.Context, e *endpoint) (bool, error) {
 			return progress, err
 		}
 		for _, event := range events {
-			progress = true
+			progress = progress || event.Cursor != f.selection.Cursor
 			if err := f.handle(event); err != nil {
 				return progress, &handlerError{err}
 			}
@@ -246,6 +248,22 @@ func (f *follower) open(ctx context.Context, e *endpoint) error {
 	return nil
 }
 
+// networkID is the id of the network: that of the client's committee, or what the node says.
+func (c *Client) networkID(ctx context.Context, e *endpoint) (crypto.Digest, error) {
+	if c.trust.committee != nil {
+		return c.trust.committee.Network(), nil
+	}
+	m, err := e.read.GetInfo(ctx, &pb.GetInfoRequest{})
+	if err != nil {
+		return crypto.Digest{}, asError(err)
+	}
+	id, err := crypto.ParseDigest(m.GetNetworkId())
+	if err != nil {
+		return id, fmt.Errorf("ask for the network: %w", err)
+	}
+	return id, nil
+}
+
 // proven is what can be handed out once a message has come.
 func (f *follower) proven(ctx context.Context, e *endpoint, m *pb.StreamResponse) ([]Event, error) {
 	event, err := f.event(m)
@@ -267,8 +285,11 @@ func (f *follower) proven(ctx context.Context, e *endpoint, m *pb.StreamResponse
 func (f *follower) event(m *pb.StreamResponse) (Event, error) {
 	event := Event{Cursor: m.GetCursor(), Head: dag.CommitIndex(m.GetWatermarks().GetCommitted()), Commit: m.GetCommit()}
 	messages := m.GetItems().GetItems()
-	if len(messages) == 0 {
+	switch {
+	case m.GetItems() == nil:
 		return event, nil
+	case len(messages) == 0: // it would pass for a heartbeat, but one whose proof nobody has looked at
+		return event, fmt.Errorf("%w: items, but none", ErrOrder)
 	}
 	event.Items = make([]Item, len(messages))
 	for i, m := range messages {
