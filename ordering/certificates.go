@@ -1,9 +1,11 @@
 package ordering
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dunlin-network/dunlin/crypto/certify"
 	"github.com/dunlin-network/dunlin/dag"
@@ -16,8 +18,8 @@ import (
 // others. It neither makes nor checks a signature: that takes time, and is done beside it; see package
 // certificate.
 
-// KindSignatures is the system message that carries a validator's signatures of checkpoints. Kinds 1, 2, 4 and 5
-// are package keygen's.
+// KindSignatures is the system message that carries a validator's signatures of checkpoints. Only the first of a block
+// counts. Kinds 1, 2, 4 and 5 are package keygen's.
 const KindSignatures dag.SystemKind = 6
 
 // Certification says whether a network certifies its commits. All its nodes must say the same.
@@ -144,7 +146,8 @@ type SignaturesMade struct{ Signed []Signed }
 
 func (SignaturesMade) event() {}
 
-// SignaturesSeen is signatures that stand in an accepted block. Nobody has looked at them.
+// SignaturesSeen is signatures that stand in an accepted block, MaxSigned at most, and does not hold on to the block.
+// Nobody has looked at them.
 type SignaturesSeen struct {
 	Block   dag.Ref
 	Payload []byte
@@ -212,14 +215,14 @@ func (s *certificates) saysMore() bool {
 	return s != nil && len(s.queue) > 0 && s.queue[0].Commit <= s.urgent
 }
 
-// signaturesSeen hands out the signatures of an accepted block.
+// signaturesSeen hands out the signatures of an accepted block: one message, so that nobody crowds out the others'.
 func (e *Engine) signaturesSeen(b *dag.Verified) {
 	if e.certificates == nil {
 		return
 	}
-	for _, m := range b.Block().System {
-		if m.Kind == KindSignatures {
-			e.ready.Signatures = append(e.ready.Signatures, SignaturesSeen{Block: b.Ref(), Payload: m.Payload})
-		}
+	system := b.Block().System
+	at := slices.IndexFunc(system, func(m dag.SystemMessage) bool { return m.Kind == KindSignatures })
+	if at >= 0 && len(system[at].Payload) <= MaxSigned*signedSize {
+		e.ready.Signatures = append(e.ready.Signatures, SignaturesSeen{Block: b.Ref(), Payload: bytes.Clone(system[at].Payload)})
 	}
 }

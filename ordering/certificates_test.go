@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -246,6 +247,39 @@ func TestSignatureQueue(t *testing.T) {
 	for i := 1; i < len(queue); i++ {
 		if queue[i].Commit <= queue[i-1].Commit {
 			t.Errorf("commit %d after %d", queue[i].Commit, queue[i-1].Commit)
+		}
+	}
+}
+
+// TestOneMessageOfSignaturesCounts: a block full of messages brings one, and one that is too long brings none, so that
+// nobody crowds out what others sign.
+func TestOneMessageOfSignaturesCounts(t *testing.T) {
+	s := newCertifyingCluster(t, 4, 6)
+	e := s.nodes[0].engine
+	var parents []dag.Ref
+	for a := range dag.Author(4) {
+		parents = append(parents, e.cfg.Committee.Genesis((a+1)%4))
+	}
+	signed := make([]Signed, MaxSigned)
+	for i := range signed {
+		signed[i].Commit = dag.CommitIndex(i)
+	}
+	full := dag.SystemMessage{Kind: KindSignatures, Payload: EncodeSigned(signed)}
+	long := dag.SystemMessage{Kind: KindSignatures, Payload: append(EncodeSigned(signed), EncodeSigned(signed[:1])...)}
+	for name, test := range map[string]struct {
+		system []dag.SystemMessage
+		want   int
+	}{
+		"many": {slices.Repeat([]dag.SystemMessage{full}, 100), 1}, "long": {[]dag.SystemMessage{long, full}, 0}, "none": {nil, 0},
+	} {
+		b, err := dag.Seal(e.cfg.Committee, dag.Block{Epoch: e.cfg.Committee.Epoch(), Round: 1, Author: 1, Parents: parents, System: test.system}, s.nodes[1].engine.cfg.Signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.ready.Signatures = nil
+		e.signaturesSeen(b)
+		if got := e.ready.Signatures; len(got) != test.want || test.want > 0 && !bytes.Equal(got[0].Payload, full.Payload) {
+			t.Errorf("%s: %d messages", name, len(got))
 		}
 	}
 }

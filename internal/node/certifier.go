@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/dunlin-network/dunlin/dag"
@@ -11,8 +12,8 @@ import (
 	"github.com/dunlin-network/dunlin/ordering/keygen"
 )
 
-// maxCertifierWork is how many commits and messages of signatures wait for the certifier. What does not fit is
-// left out: a later certificate covers it.
+// maxCertifierWork is how many commits and messages of signatures wait for the certifier. The oldest make room: a later
+// certificate covers what they are for.
 const maxCertifierWork = 4096
 
 // certifier signs checkpoints beside the loop, gathers the others' signatures, and stores certificates. The order
@@ -52,13 +53,13 @@ func (c *certifier) hand(ready *ordering.Ready) {
 		c.know(&ready.CertificateKeys[i])
 	}
 	for _, commit := range ready.Commits {
-		if len(c.commits) < maxCertifierWork && commit.Checkpoint() == commit.Index {
-			c.commits = append(c.commits, commit)
+		if commit.Checkpoint() == commit.Index { // the blocks need not stay for it
+			c.commits = append(c.commits, &ordering.Commit{CommitHeader: commit.CommitHeader, Digest: commit.Digest, Resume: commit.Resume})
 		}
 	}
-	if len(c.signatures)+len(ready.Signatures) <= maxCertifierWork {
-		c.signatures = append(c.signatures, ready.Signatures...)
-	}
+	c.signatures = append(c.signatures, ready.Signatures...)
+	c.commits = slices.Delete(c.commits, 0, max(0, len(c.commits)-maxCertifierWork))
+	c.signatures = slices.Delete(c.signatures, 0, max(0, len(c.signatures)-maxCertifierWork))
 	select {
 	case c.woken <- struct{}{}:
 	default:

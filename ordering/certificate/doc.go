@@ -8,7 +8,8 @@
 // A validator signs a commit of its own order as soon as it has made it, which is irrevocable once one honest
 // validator has. Its signature stands in its next block and counts from the moment the block is accepted. The
 // first 2f+1 signatures are combined and only the outcome is verified; who sent a wrong one is found when it does
-// not hold. A checkpoint that is not certified, since too many signatures were lost, is covered by the next one.
+// not hold, and passed over for a time. A checkpoint that is not certified, since too many signatures were lost, is
+// covered by the next one.
 //
 // What must never happen here: a signature of a commit that was not handed to Tracker.Commit, which its owner
 // calls only for commits of the local order.

@@ -23,6 +23,9 @@ const (
 	// earlyReach how far ahead those may be.
 	maxEarly   = 64
 	earlyReach = 4096
+	// passOver is for how many commits the signatures of an author are passed over that has sent a wrong one: to find
+	// out whose it is takes all that are there, so that f of them, each at its time, would keep everybody at work.
+	passOver = 1024
 )
 
 // Tracker certifies the commits of one node. It is not safe for concurrent use. Sign and Work do the expensive
@@ -34,7 +37,8 @@ type Tracker struct {
 	open      []*checkpoint
 	head      dag.CommitIndex
 	early     map[dag.CommitIndex][]said
-	byAuthor  []int // signatures in early
+	byAuthor  []int             // signatures in early
+	trusted   []dag.CommitIndex // by author: whose signatures count only above this commit
 	certified dag.CommitIndex
 	done      []*Certificate
 	faults    []Fault
@@ -75,7 +79,7 @@ type Fault struct {
 func New(c *dag.Committee, self dag.Author, certified dag.CommitIndex) *Tracker {
 	return &Tracker{
 		committee: c, self: self, certified: certified, head: certified,
-		early: make(map[dag.CommitIndex][]said), byAuthor: make([]int, c.Size()),
+		early: make(map[dag.CommitIndex][]said), byAuthor: make([]int, c.Size()), trusted: make([]dag.CommitIndex, c.Size()),
 	}
 }
 
@@ -116,7 +120,7 @@ func (t *Tracker) begin(p *checkpoint) {
 		t.open = t.open[1:]
 	}
 	for _, s := range t.early[p.ref.Index] {
-		p.take(s)
+		t.count(p, s)
 	}
 }
 
@@ -133,9 +137,9 @@ func (t *Tracker) forgetEarly() {
 	}
 }
 
-// take counts a signature, the first of each author.
-func (p *checkpoint) take(s said) {
-	if !p.from.Has(s.block.Author) {
+// count counts a signature, the first of each author that is trusted.
+func (t *Tracker) count(p *checkpoint, s said) {
+	if !p.from.Has(s.block.Author) && p.ref.Index > t.trusted[s.block.Author] {
 		p.from.Add(s.block.Author)
 		p.said = append(p.said, s)
 	}
@@ -157,7 +161,7 @@ func (t *Tracker) Signatures(seen ordering.SignaturesSeen) error {
 func (t *Tracker) take(i dag.CommitIndex, s said) {
 	if i <= t.head {
 		if at := slices.IndexFunc(t.open, func(p *checkpoint) bool { return p.ref.Index == i }); at >= 0 {
-			t.open[at].take(s)
+			t.count(t.open[at], s)
 		}
 		return
 	}
@@ -180,7 +184,7 @@ func (t *Tracker) Sign() []ordering.Signed {
 		}
 		signature := p.key.secret.Sign(p.message(t.committee))
 		out = append(out, ordering.Signed{Commit: p.ref.Index, Signature: signature})
-		p.take(said{dag.Ref{Author: t.self}, signature})
+		t.count(p, said{dag.Ref{Author: t.self}, signature})
 	}
 	return out
 }

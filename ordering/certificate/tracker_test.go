@@ -205,6 +205,52 @@ func TestWrongSignatures(t *testing.T) {
 	w.want(tracker, 2)
 }
 
+// Who signed wrongly once costs nobody more for a time, in what waits already and in what comes; then it counts again.
+func TestWrongSignersArePassedOver(t *testing.T) {
+	w := newWorld(t, 7)
+	tracker := w.tracker(ordering.Observer)
+	var commits, wrong []*ordering.Commit
+	for range 3 {
+		c := w.checkpoint()
+		tracker.Commit(c)
+		other := *c
+		other.Digest[0]++
+		commits, wrong = append(commits, c), append(wrong, &other)
+	}
+	check(t, tracker.Signatures(w.sign(1, wrong...)))
+	for _, a := range []dag.Author{0, 2, 3, 4} {
+		check(t, tracker.Signatures(w.sign(a, commits...)))
+	}
+	w.want(tracker)
+	if faults := tracker.Faults(); len(faults) != 1 || faults[0].Block.Author != 1 || faults[0].Commit != commits[0].Ref() {
+		t.Errorf("faults %+v", faults)
+	}
+	check(t, tracker.Signatures(w.sign(5, commits...)))
+	w.want(tracker, 1, 2, 3)
+
+	next := w.checkpoint()
+	tracker.Commit(next)
+	for _, a := range []dag.Author{1, 0, 2, 3, 4} {
+		check(t, tracker.Signatures(w.sign(a, next)))
+	}
+	w.want(tracker)
+	check(t, tracker.Signatures(w.sign(5, next)))
+	w.want(tracker, next.Index)
+
+	for w.head.Index < commits[0].Index+passOver {
+		tracker.Commit(w.commit(next.Index))
+	}
+	later := w.checkpoint()
+	tracker.Commit(later)
+	for _, a := range []dag.Author{1, 0, 2, 3, 4} {
+		check(t, tracker.Signatures(w.sign(a, later)))
+	}
+	w.want(tracker, later.Index)
+	if faults := tracker.Faults(); len(faults) != 0 {
+		t.Errorf("faults %+v", faults)
+	}
+}
+
 // A wrong signature that is an element of the group shows only when what it was combined to is verified.
 func TestWrongElement(t *testing.T) {
 	w := newWorld(t, 4)

@@ -88,18 +88,18 @@ func (t *Tracker) verify(together []attempt) {
 	}
 }
 
-// blame drops the wrong signatures of a checkpoint and notes whose they are.
+// blame drops the wrong signatures of a checkpoint, notes whose they are, and passes over those from there on for a time.
 func (t *Tracker) blame(p *checkpoint) {
-	var kept []said
-	wrong := p.key.public.Wrong(p.message(t.committee), p.partials())
-	for i, s := range p.said {
-		if slices.Contains(wrong, i) {
-			t.faults = append(t.faults, Fault{Block: s.block, Commit: p.ref, Signature: s.signature})
-		} else {
-			kept = append(kept, s)
-		}
+	for _, i := range p.key.public.Wrong(p.message(t.committee), p.partials()) {
+		s := p.said[i]
+		t.faults = append(t.faults, Fault{Block: s.block, Commit: p.ref, Signature: s.signature})
+		t.trusted[s.block.Author] = p.ref.Index + passOver
 	}
-	p.said = kept
+	for _, open := range t.open {
+		open.said = slices.DeleteFunc(open.said, func(s said) bool {
+			return open.ref.Index >= p.ref.Index && open.ref.Index <= t.trusted[s.block.Author]
+		})
+	}
 }
 
 // certify takes over a certificate, which ends its checkpoint and all before it.
