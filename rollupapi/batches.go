@@ -40,6 +40,9 @@ type batchName struct {
 	hash  crypto.Digest
 }
 
+// anyLimit as a limit names a batch that was given out, however it was cut.
+const anyLimit = 0
+
 func newBatchName(ns dag.Namespace, limit uint64, hash []byte) (batchName, error) {
 	name := batchName{ns: ns, limit: maxRangeBytes}
 	if limit > 0 {

@@ -83,7 +83,9 @@ func (q *sequencer) nextBatch(ctx context.Context, r *sequencingpb.GetNextBatchR
 	if len(b.transactions) == 0 {
 		q.batches.put(name, b.end) // so that what holds nothing is not read again
 	} else {
-		q.batches.put(batchName{rule.ID, name.limit, b.hash()}, b.end)
+		hash := b.hash()
+		q.batches.put(batchName{rule.ID, name.limit, hash}, b.end)
+		q.batches.put(batchName{rule.ID, anyLimit, hash}, b.end)
 	}
 	return &sequencingpb.GetNextBatchResponse{Batch: b.message(), Timestamp: timestamppb.New(b.time)}, nil
 }
@@ -101,7 +103,10 @@ func (q *sequencer) VerifyBatch(ctx context.Context, r *sequencingpb.VerifyBatch
 	if err != nil {
 		return nil, q.server.fail(err)
 	}
-	_, found, err := q.find(ctx, name)
+	_, found := q.batches.find(batchName{rule.ID, anyLimit, name.hash})
+	if !found {
+		_, found, err = q.find(ctx, name)
+	}
 	if err != nil {
 		return nil, q.server.fail(err)
 	}

@@ -140,6 +140,9 @@ func TestSequencingSizes(t *testing.T) {
 	r := newRollkit(t, url, "open")
 	r.max = 8
 	r.wants("tx-0", "tx-1")
+	if !r.known(r.last) {
+		t.Error("a batch that was given out is not known")
+	}
 	other, _ := c.Serve(t)
 	moved := newRollkit(t, other, "open")
 	moved.max, moved.last = r.max, r.last
