@@ -21,6 +21,7 @@ const (
 	MaxClients     = 256
 	maxAnswerBytes = 8 << 20
 	maxAtATime     = 64 // requests to all clients together; more are told that the client is busy
+	maxOfOne       = 16 // to one client, so that a slow one does not take the others' places
 	timeout        = 10 * time.Second
 )
 
@@ -29,6 +30,7 @@ type Clients struct {
 	urls  map[string]string // by id or name of the namespace
 	web   *http.Client
 	slots chan struct{}
+	own   map[string]chan struct{} // slots of each client, by its URL
 }
 
 // Error is what an execution client answered instead of a result. It is passed on as it is.
@@ -52,7 +54,9 @@ func New(urls map[string]string) (*Clients, error) {
 	if len(urls) > MaxClients {
 		return nil, fmt.Errorf("%d execution clients, limit %d", len(urls), MaxClients)
 	}
+	own := make(map[string]chan struct{}, len(urls))
 	for name, text := range urls {
+		own[text] = make(chan struct{}, maxOfOne)
 		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return nil, fmt.Errorf("%s: %q: want http://HOST:PORT", name, text)
 		}
@@ -62,7 +66,7 @@ func New(urls map[string]string) (*Clients, error) {
 		Transport:     &http.Transport{MaxIdleConnsPerHost: maxAtATime, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 16 << 10},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &Clients{urls: urls, web: web, slots: make(chan struct{}, maxAtATime)}, nil
+	return &Clients{urls: urls, web: web, slots: make(chan struct{}, maxAtATime), own: own}, nil
 }
 
 // Close drops idle connections.
@@ -101,17 +105,19 @@ func Allowed(method string) bool {
 	return found
 }
 
-// Call asks the client at a URL. The error is an *Error that the client answered, ErrForbidden, or wraps
+// Call asks the client at a URL, which Of gave. The error is an *Error that the client answered, ErrForbidden, or wraps
 // ErrUnavailable.
 func (c *Clients) Call(ctx context.Context, to, method string, params []json.RawMessage) (json.RawMessage, error) {
 	if !Allowed(method) {
 		return nil, ErrForbidden
 	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	default:
-		return nil, fmt.Errorf("%w: %d requests are under way", ErrUnavailable, maxAtATime)
+	for _, slots := range []chan struct{}{c.own[to], c.slots} {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		default:
+			return nil, fmt.Errorf("%w: %d requests are under way", ErrUnavailable, cap(slots))
+		}
 	}
 	if params == nil {
 		params = []json.RawMessage{}

@@ -87,3 +87,48 @@ func TestCall(t *testing.T) {
 		t.Error("too many pass")
 	}
 }
+
+// TestSlowClient: a client that does not answer takes no other's places.
+func TestSlowClient(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-release
+	}))
+	defer slow.Close()
+	fast := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":"0x5"}`)
+	}))
+	defer fast.Close()
+	c, err := execution.New(map[string]string{"1": slow.URL, "2": fast.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const asking = 100 // more than there are places
+	refused := make(chan error, asking)
+	for range asking {
+		go func() {
+			_, err := c.Call(t.Context(), slow.URL, "eth_call", nil)
+			refused <- err
+		}()
+	}
+	taken := 0
+	for n := 0; n < asking; n++ {
+		select {
+		case <-asked:
+			taken++
+		case err := <-refused:
+			if !errors.Is(err, execution.ErrUnavailable) {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+	if got, err := c.Call(t.Context(), fast.URL, "eth_blockNumber", nil); err != nil || string(got) != `"0x5"` {
+		t.Errorf("beside %d slow requests: %s, %v", taken, got, err)
+	}
+	close(release)
+	for range taken {
+		<-refused
+	}
+}
