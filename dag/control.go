@@ -75,6 +75,9 @@ func (c *Control) appendSigned(b []byte) []byte {
 // Encode is the payload of the control's transaction: version 1, kind 1, until 8, the rule, the number of
 // signatures 1, and for each key 32 and signature 64. Errors wrap ErrControl.
 func (c *Control) Encode() ([]byte, error) {
+	if err := c.checkForm(); err != nil { // before encoding hides what is wrong with it
+		return nil, fmt.Errorf("%w: %w", ErrControl, err)
+	}
 	raw := append(c.appendSigned(nil), byte(len(c.Signatures)))
 	for i := range c.Signatures {
 		raw = append(raw, c.Signatures[i].Key[:]...)

@@ -219,7 +219,7 @@ func (g *Genesis) Committee() (*Committee, error) {
 
 // Registry is the registry of g's namespaces. It panics if g was not checked and is wrong.
 func (g *Genesis) Registry() *Registry {
-	r, err := changeableRegistry(g.Namespaces, g.Admin)
+	r, err := ChangeableRegistry(g.Namespaces, g.Admin, 0)
 	if err != nil {
 		panic("dag: registry of an unchecked genesis: " + err.Error())
 	}

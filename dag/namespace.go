@@ -58,9 +58,10 @@ func NewRegistry(rules []NamespaceRule) (*Registry, error) {
 	return newRegistry(rules, AdminRule{}, 0)
 }
 
-// changeableRegistry is that of a genesis, which changes if it has admins or owners.
-func changeableRegistry(rules []NamespaceRule, admin AdminRule) (*Registry, error) {
-	r, err := newRegistry(rules, admin, 0)
+// ChangeableRegistry is the registry of rules that changes, as a genesis says or a node tells: opened is how many
+// namespaces owners have registered by themselves. It changes if it has admins or owners.
+func ChangeableRegistry(rules []NamespaceRule, admin AdminRule, opened int) (*Registry, error) {
+	r, err := newRegistry(rules, admin, opened)
 	if err == nil {
 		owned := slices.ContainsFunc(rules, func(r NamespaceRule) bool { return r.Owner != crypto.PublicKey{} })
 		r.changeable = owned || !admin.IsZero()

@@ -90,6 +90,9 @@ func explain(c *client.Client, err error) error {
 	return withHint(err, "look the node over with: dunlin doctor --api %s", c.Endpoint())
 }
 
+// maxKnown is how many namespaces are named to who asks for one that is not there.
+const maxKnown = 16
+
 // namespaceOf finds a namespace by its id or its name, and what the network says of it.
 func namespaceOf(ctx context.Context, c *client.Client, text string) (*dunlinv1.GetNetworkResponse, *dunlinv1.NamespaceInfo, error) {
 	network, err := c.Network(ctx)
@@ -103,6 +106,9 @@ func namespaceOf(ctx context.Context, c *client.Client, text string) (*dunlinv1.
 			return network, ns, nil
 		}
 		known = append(known, fmt.Sprintf("%d (%s)", ns.GetId(), ns.GetName()))
+	}
+	if more := len(known) - maxKnown; more > 0 {
+		known = append(known[:maxKnown], fmt.Sprintf("and %d more: dunlin namespace list", more))
 	}
 	return nil, nil, refused(fmt.Errorf("the network has no namespace %q", text), "it has %s", strings.Join(known, ", "))
 }

@@ -152,7 +152,10 @@ func (f *changing) change(c *cobra.Command, kind dag.ControlKind, fill func(cont
 		}
 		switch {
 		case f.dry:
-			return d.print(c)
+			if err := d.print(c); err != nil {
+				return err
+			}
+			return d.judge(c)
 		case f.save != "":
 			return d.write(c, f.save)
 		}
@@ -204,14 +207,35 @@ func (d *drafting) byAdmins() bool {
 
 // print shows the change.
 func (d *drafting) print(c *cobra.Command) error {
-	_, err := fmt.Fprintf(c.OutOrStdout(), "the change, with %d signatures, good until commit %d:\n", len(d.Signatures), d.Until)
+	_, err := fmt.Fprintf(c.OutOrStdout(), "the change, with %s, good until commit %d:\n", counted(len(d.Signatures), "signature"), d.Until)
 	if err != nil {
 		return err
+	}
+	if d.Kind == dag.ControlClose { // which has no rule
+		return printJSON(c.OutOrStdout(), struct {
+			Change    string        `json:"change"`
+			Namespace dag.Namespace `json:"namespace"`
+			Version   uint64        `json:"version"`
+		}{d.Kind.String(), d.Rule.ID, d.Rule.Version})
 	}
 	return printJSON(c.OutOrStdout(), struct {
 		Change string            `json:"change"`
 		Rule   dag.NamespaceRule `json:"rule"`
 	}{d.Kind.String(), d.Rule})
+}
+
+// judge says whether the network, as the node tells of it, would take the change.
+func (d *drafting) judge(c *cobra.Command) error {
+	registry, err := registryOf(d.network)
+	if err != nil {
+		return fmt.Errorf("read what the node says of its network: %w", err)
+	}
+	next := dag.CommitIndex(d.network.GetWatermarks().GetCommitted() + 1)
+	if result := registry.Examine(&d.Control, next); result != dag.Applied {
+		return refused(fmt.Errorf("the network would not take it: %s", result), "dunlin namespace list shows what stands, and who may change it")
+	}
+	_, err = fmt.Fprintln(c.OutOrStdout(), "the network would take it")
+	return err
 }
 
 func (d *drafting) write(c *cobra.Command, file string) error {
@@ -222,8 +246,8 @@ func (d *drafting) write(c *cobra.Command, file string) error {
 	if err := os.WriteFile(file, fmt.Appendf(nil, "%x\n", raw), 0o644); err != nil {
 		return withHint(err, "name another file with --save")
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "%s holds the change, with %d signatures, good until commit %d\nnext: dunlin namespace sign %s --key KEY, then dunlin namespace send %s\n",
-		file, len(d.Signatures), d.Until, file, file)
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s holds the change, with %s, good until commit %d\nnext: dunlin namespace sign %s --key KEY, then dunlin namespace send %s\n",
+		file, counted(len(d.Signatures), "signature"), d.Until, file, file)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
+	"github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
 // ruleFlags are the parts of a rule that can be changed.
@@ -134,9 +135,18 @@ func (d *drafting) standing(ctx context.Context, text string) (dag.NamespaceRule
 	if err != nil {
 		return dag.NamespaceRule{}, err
 	}
+	rule, err := ruleOf(ns)
+	if err == nil && rule.Closed {
+		err = refused(fmt.Errorf("namespace %d is closed for good", rule.ID), "register another one: dunlin namespace register --help")
+	}
+	return rule, err
+}
+
+// ruleOf is a namespace's rule as a node tells it.
+func ruleOf(ns *dunlinv1.NamespaceInfo) (dag.NamespaceRule, error) {
 	rule := dag.NamespaceRule{
 		ID: dag.Namespace(ns.GetId()), Name: ns.GetName(), Scheme: dag.Scheme(ns.GetScheme()), ChainID: ns.GetChainId(), AllowUnprotected: ns.GetAllowUnprotected(),
-		Weight: int(ns.GetWeight()), Quota: int(ns.GetQuota()), Version: ns.GetVersion(),
+		Weight: int(ns.GetWeight()), Quota: int(ns.GetQuota()), Version: ns.GetVersion(), Closed: ns.GetClosed(),
 	}
 	if ns.GetOwner() != "" {
 		if err := rule.Owner.UnmarshalText([]byte(ns.GetOwner())); err != nil {
@@ -144,6 +154,28 @@ func (d *drafting) standing(ctx context.Context, text string) (dag.NamespaceRule
 		}
 	}
 	return rule, nil
+}
+
+// registryOf is the registry as a node tells it.
+func registryOf(network *dunlinv1.GetNetworkResponse) (*dag.Registry, error) {
+	var rules []dag.NamespaceRule
+	for _, ns := range network.GetNamespaces() {
+		rule, err := ruleOf(ns)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	told := network.GetAdmin()
+	admin := dag.AdminRule{Threshold: int(told.GetThreshold()), Open: int(told.GetOpen()), OpenQuota: int(told.GetOpenQuota())}
+	for _, text := range told.GetKeys() {
+		var key crypto.PublicKey
+		if err := key.UnmarshalText([]byte(text)); err != nil {
+			return nil, fmt.Errorf("read an admin's key: %w", err)
+		}
+		admin.Keys = append(admin.Keys, key)
+	}
+	return dag.ChangeableRegistry(rules, admin, int(told.GetOpened()))
 }
 
 // maxControlFile bounds a file with a change: the longest has some 3,400 hex digits.

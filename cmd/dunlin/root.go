@@ -46,6 +46,14 @@ func refused(err error, format string, args ...any) error {
 	return &hinted{err, fmt.Sprintf(format, args...), exitRefused}
 }
 
+// counted is so many of a thing, in words.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // usage is an error of the command line.
 func usage(command *cobra.Command, format string, args ...any) error {
 	return &hinted{fmt.Errorf(format, args...), fmt.Sprintf("%s --help", command.CommandPath()), exitUsage}
@@ -73,7 +81,7 @@ func execute(ctx context.Context, args []string, t terminal) int {
 	if errors.As(err, &advice) {
 		hint = advice.Hint()
 	}
-	fmt.Fprintf(t.err, "error: %v\n", err)
+	fmt.Fprintf(t.err, "error: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 	if hint != "" {
 		fmt.Fprintf(t.err, "hint:  %s\n", hint)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,7 +43,12 @@ Exits with 3 if anything does not hold, with 1 if a file is missing that it take
   curl -s $NODE/v1/commits/42/certificate > certificate.json
   curl -s "$NODE/v1/namespaces/open/proof?commit=42" > proof.json
   dunlin verify --genesis genesis.json keys.json certificate.json proof.json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage(c, "name the files to check")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error { return verifyAnswers(c.OutOrStdout(), genesis, args) },
 	}
 	c.Flags().StringVar(&genesis, "genesis", "", "genesis file of the network")
@@ -149,8 +153,14 @@ func readAnswer(path string) (*savedAnswer, error) {
 			kinds++
 		}
 	}
-	if err != nil || kinds != 1 {
-		return nil, withHint(errors.Join(fmt.Errorf("%s holds none of light update, certificate, proof, receipt", path), err), "save one answer of a node as it is, as dunlin verify --help shows")
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%s is no JSON: %w", path, err)
+	case kinds != 1:
+		err = fmt.Errorf("%s holds none of light update, certificate, proof, receipt, or several", path)
+	}
+	if err != nil {
+		return nil, withHint(err, "save one answer of a node as it is, as dunlin verify --help shows")
 	}
 	return a, nil
 }

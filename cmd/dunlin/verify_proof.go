@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/dunlin-network/dunlin/crypto"
@@ -27,7 +26,7 @@ func (v *verifier) proof(a *savedAnswer) error {
 	by, ok := v.certified[index]
 	switch {
 	case !ok:
-		return withHint(fmt.Errorf("%s holds under the header %s of commit %d, but header not certified", a.path, shown.Digest, index),
+		return withHint(fmt.Errorf("%s holds under the header %s of commit %d, which no certificate among the files covers", a.path, shown.Digest, index),
 			"give the certificate too, with the keys: curl -s $NODE/v1/commits/%d/certificate > certificate.json; curl -s $NODE/v1/light-update > keys.json", index)
 	case by.digest != shown.Digest:
 		return refused(fmt.Errorf("%s: its header of commit %d has digest %s, the certified one %s", a.path, index, shown.Digest, by.digest),
@@ -65,12 +64,12 @@ func (v *verifier) receipt(a *savedAnswer) error {
 		}
 	}
 	if err := t.Receipt.Verify(v.committee.Network(), ids); err != nil {
-		return refused(errors.Join(fmt.Errorf("%s does not hold", a.path), err), "save the whole answer to the submission, with its transactions; if it is whole, the node did not sign that")
+		return refused(fmt.Errorf("%s does not hold: %w", a.path, err), "save the whole answer to the submission, with its transactions; if it is whole, the node did not sign that")
 	}
 	who := "node " + t.Receipt.Node.String() + ", no validator"
 	if name, ok := v.names[t.Receipt.Node]; ok {
 		who = "validator " + name
 	}
-	fmt.Fprintf(v.out, "%s: %s took %d transactions when it had come to round %d\n", a.path, who, len(ids), t.Receipt.SeenRound)
+	fmt.Fprintf(v.out, "%s: %s took %s when it had come to round %d\n", a.path, who, counted(len(ids), "transaction"), t.Receipt.SeenRound)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -99,7 +100,10 @@ func Create(dir string, plan Plan) (*Network, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("create network: %w", err)
 	}
-	if len(entries) > 0 {
+	switch there := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == NetworkFile }); {
+	case there:
+		return nil, &planError{dir + " holds a network already", "dunlin devnet --home " + dir + " starts it; or choose a new directory"}
+	case len(entries) > 0:
 		return nil, &planError{dir + " is not empty and holds no " + NetworkFile, "choose a new directory"}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

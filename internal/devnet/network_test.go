@@ -74,7 +74,7 @@ func TestCreate(t *testing.T) {
 			t.Errorf("network.json says %s and %s, the config %v", n.API, n.P2P, home.Config)
 		}
 	}
-	if _, err := Create(dir, Plan{Validators: 5}); err == nil || !strings.Contains(err.Error(), "not empty") {
+	if _, err := Create(dir, Plan{Validators: 5}); err == nil || !strings.Contains(err.Error(), "holds a network already") {
 		t.Errorf("a second network in the same directory: %v", err)
 	}
 }

@@ -88,7 +88,11 @@ func LoadHome(dir string) (*Home, error) {
 	if h.Keys, err = crypto.ReadKeyFile(keyPath); err != nil {
 		return nil, &HomeError{err, adviceOnKey(err, dir, keyPath)}
 	}
-	if h.Genesis, err = LoadGenesis(filepath.Join(dir, GenesisFile)); err != nil {
+	genesisPath := filepath.Join(dir, GenesisFile)
+	if _, err := os.Stat(genesisPath); errors.Is(err, fs.ErrNotExist) {
+		return nil, homeError("get the network's genesis file and type: dunlin init --home "+dir+" --genesis FILE", "load genesis: %w", err)
+	}
+	if h.Genesis, err = LoadGenesis(genesisPath); err != nil {
 		return nil, err
 	}
 	if a, ok := h.Author(); ok && h.Genesis.Validators[a].Name != h.Config.Name {
@@ -130,15 +134,18 @@ func loadConfig(dir string) (Config, error) {
 	return config, nil
 }
 
+// adviceOnGenesis is for who has no good genesis file.
+const adviceOnGenesis = "ask whoever runs the network for its genesis file; every node has it as " + GenesisFile + " in its home"
+
 // LoadGenesis reads and checks a genesis file. Every error is a *HomeError.
 func LoadGenesis(path string) (*dag.Genesis, error) {
 	raw, err := readLimited(path, dag.MaxGenesisBytes)
 	if err != nil {
-		return nil, homeError("get the network's genesis file and type: dunlin init --home "+filepath.Dir(path)+" --genesis FILE", "load genesis: %w", err)
+		return nil, homeError(adviceOnGenesis, "load genesis: %w", err)
 	}
 	genesis, err := dag.DecodeGenesis(raw)
 	if err != nil {
-		return nil, homeError("ask whoever runs the network for its genesis file", "load genesis %s: %w", path, err)
+		return nil, homeError(adviceOnGenesis, "load genesis %s: %w", path, err)
 	}
 	return genesis, nil
 }
