@@ -154,10 +154,10 @@ func (v *visit) ports() {
 	path := filepath.Join(v.home.Dir, node.ConfigFile)
 	try := func(key, network, address string) {
 		if err := canListen(network, address); err != nil {
-			v.bad("ports", "set "+key+" in "+path+" to a free one, or stop the program that has it", "%s %s: %v", key, address, err)
+			v.bad("ports", "set "+key+" in "+path+" to a free one, or stop the program that has it", "%s %s %s: %v", key, network, address, err)
 			return
 		}
-		v.ok("ports", "%s %s is free", key, address)
+		v.ok("ports", "%s %s %s is free", key, network, address)
 	}
 	try("api.listen", "tcp", v.home.Config.API.Listen)
 	for _, a := range v.home.Listen {
