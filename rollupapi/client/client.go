@@ -43,6 +43,8 @@ type Client struct {
 	trust     *trust
 	web       *http.Client
 	transport *http.Transport
+
+	lagPatience time.Duration // certifiedPatience
 }
 
 // endpoint is one node's API.
@@ -78,7 +80,7 @@ func NewFrom(config Config) (*Client, error) {
 		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleTimeout,
 		DisableCompression: true, ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, ForceAttemptHTTP2: true,
 	}
-	c := &Client{transport: transport, web: &http.Client{Transport: bearer{transport, config.Token}}, trust: newTrust(&config)}
+	c := &Client{transport: transport, web: &http.Client{Transport: bearer{transport, config.Token}}, trust: newTrust(&config), lagPatience: certifiedPatience}
 	for _, text := range config.Endpoints {
 		base, err := baseURL(text)
 		if err != nil {

@@ -19,6 +19,7 @@ const coverPatience = time.Minute
 // covered proves the headers that a follower is shown: each is covered by a certificate.
 type covered struct {
 	client  *Client
+	lag     *lag
 	first   dag.CommitIndex
 	digests []crypto.Digest // of the commit first and those after it, up to the one that is signed
 }
@@ -40,8 +41,8 @@ func (c *covered) take(ctx context.Context, e *endpoint, m *pb.StreamResponse) (
 		return false, refuted(err)
 	}
 	err = c.check(ctx, e, h.Ref())
-	var waiting *Error
-	if m.GetCommit() == nil && errors.As(err, &waiting) && waiting.Reason == "NOT_CERTIFIED" {
+	if m.GetCommit() == nil && notCertified(err) {
+		c.lag.refused(e, err)
 		return false, nil
 	}
 	return err == nil, err

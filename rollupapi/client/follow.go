@@ -128,13 +128,17 @@ func (c *Client) FollowEvents(ctx context.Context, s Selection, handle func(Even
 		s.MinState = Certified
 	}
 	f := &follower{client: c, selection: s, handle: handle}
-	if s.MinState == Certified && c.trust.committee != nil && !s.Unproven {
-		f.covered = &covered{client: c}
+	if s.MinState == Certified {
+		f.lag = &lag{logger: c.trust.logger, patience: c.lagPatience}
+		if c.trust.committee != nil && !s.Unproven {
+			f.covered = &covered{client: c, lag: f.lag}
+		}
 	}
 	pause, liars := firstPause, 0
 	for {
 		e := c.now()
 		progress, err := f.connection(ctx, e)
+		f.lag.refused(e, err)
 		var stop *handlerError
 		if progress {
 			liars = 0
@@ -186,6 +190,7 @@ type follower struct {
 
 	ledger  *ledger  // nil before the first connection, and with Unproven
 	covered *covered // nil if headers are taken on a node's word
+	lag     *lag     // nil if certificates are not waited for
 
 	commit  dag.CommitIndex // place of the last item of the connection
 	index   uint32
@@ -217,13 +222,16 @@ func (f *follower) connection(ctx context.Context, e *endpoint) (bool, error) {
 		if err != nil {
 			return progress, err
 		}
+		moved := false
 		for _, event := range events {
 			progress = progress || event.Cursor != f.selection.Cursor
 			if err := f.handle(event); err != nil {
 				return progress, &handlerError{err}
 			}
+			moved = moved || event.Cursor != f.selection.Cursor
 			f.selection.Cursor = event.Cursor
 		}
+		f.lag.look(e, stream.Msg(), moved)
 		stalled.Reset(stallTimeout)
 	}
 	return progress, asError(stream.Err())
