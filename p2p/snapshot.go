@@ -28,13 +28,21 @@ const (
 	recordCost = 1 << 10
 	// maxSnapshotTime is how many Limits.FetchTimeout an answer may take in all while it makes progress.
 	maxSnapshotTime = 24
+	// slowestAnswer is how many bytes of records must come per second that a peer is waited for, and patientAnswers how
+	// many Limits.FetchTimeout may pass beside that: else one that gives a byte at a time is waited for as long as one
+	// that gives all.
+	slowestAnswer  = 16 << 10
+	patientAnswers = 2
 )
+
+// errSlow ends an answer that comes too slowly.
+var errSlow = errors.New("answer comes too slowly")
 
 // ErrBusy says that a peer serves no more at the moment: ask later, or another one.
 var ErrBusy = errors.New("peer is busy")
 
 // Ask asks a peer a query and calls take with every record of the answer, in order, as it comes. It blocks until the
-// answer is over, ctx ends, or the peer is silent for Limits.FetchTimeout. An error of take ends it and
+// answer is over, ctx ends, or the peer is silent for Limits.FetchTimeout or gives less than 16 KiB/s. An error of take ends it and
 // is returned; one that wraps snapshot.ErrSnapshot or dag.ErrBlock costs the peer the connection, and so
 // does an answer beyond the limits of the query. A peer that has nothing to say gives no record and no error. Safe for
 // concurrent use.
@@ -99,20 +107,18 @@ type recordReader struct {
 	r      *remote
 	s      network.Stream
 	in     *bufio.Reader
-	left   int    // bytes of records that may still come
-	record []byte // the parts so far
+	left   int           // bytes of records that may still come
+	got    int           // bytes of records so far
+	waited time.Duration // for them; what the taker does with them does not count
+	record []byte        // the parts so far
 }
 
 func (a *recordReader) read(take func([]byte) error) error {
 	for {
-		if err := a.s.SetReadDeadline(time.Now().Add(a.n.limits.FetchTimeout)); err != nil {
-			return fmt.Errorf("set deadline: %w", err)
-		}
-		f, err := readFrame(a.in)
+		f, err := a.next()
 		if err != nil {
 			return err
 		}
-		a.n.account(a.r, f)
 		switch f.kind {
 		case kindTrailer:
 			return a.end(f)
@@ -121,6 +127,7 @@ func (a *recordReader) read(take func([]byte) error) error {
 			return fmt.Errorf("%w: frame of kind %d in an answer about a snapshot", errFault, f.kind)
 		}
 		more, part := f.body[0], f.body[1:]
+		a.got += len(part)
 		if a.left -= len(part); a.left < 0 || len(a.record)+len(part) > snapshot.MaxRecordBytes || more > 1 {
 			return fmt.Errorf("%w: an answer about a snapshot beyond its limits", errFault)
 		}
@@ -133,6 +140,26 @@ func (a *recordReader) read(take func([]byte) error) error {
 		a.n.count.snapshotRecords.Add(1)
 		a.record = a.record[:0]
 	}
+}
+
+// next waits for a frame, for no longer than a peer may be silent and than what has come so far is worth.
+func (a *recordReader) next() (frame, error) {
+	began := time.Now()
+	patience := patientAnswers*a.n.limits.FetchTimeout + time.Duration(a.got)*time.Second/slowestAnswer - a.waited
+	if err := a.s.SetReadDeadline(began.Add(min(patience, a.n.limits.FetchTimeout))); err != nil {
+		return frame{}, fmt.Errorf("set deadline: %w", err)
+	}
+	f, err := readFrame(a.in)
+	took := time.Since(began)
+	a.waited += took
+	if err != nil {
+		if took >= patience {
+			return frame{}, fmt.Errorf("%w: %d bytes in %v", errSlow, a.got, a.waited.Round(time.Millisecond))
+		}
+		return frame{}, err
+	}
+	a.n.account(a.r, f)
+	return f, nil
 }
 
 func (a *recordReader) end(f frame) error {

@@ -145,6 +145,24 @@ func TestAskTheSilent(t *testing.T) {
 	}
 }
 
+// TestAskTheSlow: a peer that is never silent for long, and gives next to nothing, is given up long before an answer may be
+// over.
+func TestAskTheSlow(t *testing.T) {
+	c := committee(t, 4)
+	nodes := cluster(t, c)
+	nodes[1].host.SetStreamHandler(nodes[1].names.snapshot, func(s network.Stream) {
+		defer func() { _ = s.Reset() }()
+		for range time.Tick(10 * time.Millisecond) {
+			if (frame{kindPart, []byte{1, 1}}).writeTo(s) != nil {
+				return
+			}
+		}
+	})
+	if _, err := askAll(t, nodes[0], window); !errors.Is(err, errSlow) || nodes[0].Stats().Faults != 0 {
+		t.Errorf("error %v, %d faults", err, nodes[0].Stats().Faults)
+	}
+}
+
 // TestSnapshotServerLimits: who is over a rate is told so, what is no query costs the connection.
 func TestSnapshotServerLimits(t *testing.T) {
 	c := committee(t, 4)

@@ -25,7 +25,7 @@ const (
 	// reachPatience is how long a peer may take to say which commits it has, partPatience how long it may take
 	// over one answer about the window before another is asked on.
 	reachPatience = 3 * time.Second
-	partPatience  = 20 * time.Second
+	partPatience  = 20 * time.Second // and over the carried states at first
 	// snapshotPause is between questions to peers that all had nothing, or were busy; maxFruitless such rounds
 	// end an attempt, and attemptPause is between attempts.
 	snapshotPause = 300 * time.Millisecond
@@ -293,6 +293,7 @@ func (t *taker) part(ctx context.Context, p ordering.Peer, q snapshot.Query, w *
 
 // states asks peers in turn for the states that a proven head carries.
 func (t *taker) states(ctx context.Context, head *ordering.Commit, first ordering.Peer) ([]ordering.State, error) {
+	patience := partPatience // for one peer; they may be large, and all the same one must not hold up the others for long
 	for range maxFruitless {
 		for _, p := range t.connected(first) {
 			states := snapshot.NewStates(head)
@@ -300,7 +301,9 @@ func (t *taker) states(ctx context.Context, head *ordering.Commit, first orderin
 			if !any {
 				return states.Finish(t.order)
 			}
-			err := t.mesh.Ask(ctx, p, q, states.Take)
+			asking, stop := context.WithTimeout(ctx, patience)
+			err := t.mesh.Ask(asking, p, q, states.Take)
+			stop()
 			if wrong(err) {
 				t.liars[p] = true
 			}
@@ -313,6 +316,7 @@ func (t *taker) states(ctx context.Context, head *ordering.Commit, first orderin
 			}
 			t.liar(p, err)
 		}
+		patience *= 2
 		if !pause(ctx, snapshotPause) {
 			return nil, ctx.Err()
 		}
