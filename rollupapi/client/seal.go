@@ -83,11 +83,11 @@ func (c *Client) SubmitSealed(ctx context.Context, s SealedSubmission) ([]Result
 }
 
 // SealAndSubmit seals p and sends it until it has come as far as wait says or is refused for good. What is
-// refused for now it sends again; what was sealed with a key that no longer serves it seals anew,
-// also where it was committed: there it counts for nothing. Without p.ValidUntil it takes half the
-// window from now. The error is the refusal, or ctx's with the last refusal, or as Seal's, or wraps ErrOrigin
-// where the client has a committee and the key is not that committee's; the result is then how far it had
-// come. A client without a committee logs once that it takes the key on the node's word.
+// refused for now, or has met a node that did not answer, it sends again as it is, so that it is ordered once; what was
+// sealed with a key that no longer serves it seals anew, also where it was committed: there it counts for nothing. Without
+// p.ValidUntil it takes half the window from now. The error is the refusal, or ctx's with the last refusal, or as Seal's,
+// or wraps ErrOrigin where the client has a committee and the key is not that committee's; the result is then how far it
+// had come. A client without a committee logs once that it takes the key on the node's word.
 func (c *Client) SealAndSubmit(ctx context.Context, p Plain, wait Wait) (Result, error) {
 	if wait < 0 || int(wait) >= len(waits) {
 		return Result{}, fmt.Errorf("seal and submit: there is no wait %d", wait)
@@ -97,8 +97,9 @@ func (c *Client) SealAndSubmit(ctx context.Context, p Plain, wait Wait) (Result,
 	}
 	var last error
 	var known Result // of what was sent last
+	var sent sealedOnce
 	for {
-		result, err := c.sealOnce(ctx, p, wait)
+		result, err := c.sealOnce(ctx, p, wait, &sent)
 		if !result.ID.IsZero() {
 			known = result
 		}
@@ -126,34 +127,31 @@ func (c *Client) SealAndSubmit(ctx context.Context, p Plain, wait Wait) (Result,
 // reasonKeyStale is why what was sealed is to be sealed anew.
 const reasonKeyStale = "EPOCH_KEY_STALE"
 
-// sealOnce seals p with the key that is known to serve, and sends that until it has come as far as wait
-// says, it is refused, or a node does not answer.
-func (c *Client) sealOnce(ctx context.Context, p Plain, wait Wait) (Result, error) {
-	key, err := c.EncryptionKey(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	c.trust.say(c.Endpoint())
-	if p.ValidUntil == 0 {
-		info, err := c.Info(ctx)
-		if err != nil {
+// sealedOnce is what was sealed, with which key; nil for nothing yet. Sealed again it would be another item, which counts
+// beside the first.
+type sealedOnce struct {
+	key  *EncryptionKey
+	item dag.Sealed
+}
+
+// sealOnce seals p with the key that is known to serve, unless it was sealed before, and sends that until it has come as
+// far as wait says, it is refused, or a node does not answer.
+func (c *Client) sealOnce(ctx context.Context, p Plain, wait Wait, sent *sealedOnce) (Result, error) {
+	if sent.key == nil {
+		if err := c.seal(ctx, p, sent); err != nil {
 			return Result{}, err
 		}
-		p.ValidUntil = dag.CommitIndex(info.GetWatermarks().GetCommitted()) + dag.ValidityWindow/2
-	}
-	sealed, err := key.Seal(p)
-	if err != nil {
-		return Result{}, err
 	}
 	for {
-		results, err := c.SubmitSealed(ctx, SealedSubmission{Items: []dag.Sealed{sealed}, Wait: wait})
+		results, err := c.SubmitSealed(ctx, SealedSubmission{Items: []dag.Sealed{sent.item}, Wait: wait})
 		if err != nil {
 			return Result{}, err
 		}
 		result := results[0]
 		if result.Err != nil {
 			if result.Err.Reason == reasonKeyStale {
-				c.stale(key)
+				c.stale(sent.key)
+				sent.key = nil
 			}
 			return result, result.Err
 		}
@@ -164,4 +162,25 @@ func (c *Client) sealOnce(ctx context.Context, p Plain, wait Wait) (Result, erro
 			return result, err
 		}
 	}
+}
+
+// seal seals p with the key that is known to serve.
+func (c *Client) seal(ctx context.Context, p Plain, into *sealedOnce) error {
+	key, err := c.EncryptionKey(ctx)
+	if err != nil {
+		return err
+	}
+	c.trust.say(c.Endpoint())
+	if p.ValidUntil == 0 {
+		info, err := c.Info(ctx)
+		if err != nil {
+			return err
+		}
+		p.ValidUntil = dag.CommitIndex(info.GetWatermarks().GetCommitted()) + dag.ValidityWindow/2
+	}
+	if into.item, err = key.Seal(p); err != nil {
+		return err
+	}
+	into.key = key
+	return nil
 }

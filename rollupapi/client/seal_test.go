@@ -4,7 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,6 +155,45 @@ func TestSealWithReplacedKey(t *testing.T) {
 	}
 	if old, err := c.KeyByID(t.Context(), 1); err != nil || old.Until == 0 || !bytes.Equal(old.Bytes(), first.Bytes()) {
 		t.Errorf("%+v, %v", old, err)
+	}
+}
+
+// TestSealedOnce: what a node took without answering is sent again as it is. Sealed anew it would be ordered twice.
+func TestSealedOnce(t *testing.T) {
+	chain := apitest.New(t)
+	chain.OpenSealing(t)
+	url, _ := chain.Serve(t)
+	ids := map[crypto.Digest]int{}
+	var mu sync.Mutex
+	chain.Answer(func(item dag.Item) ordering.OutcomeState {
+		mu.Lock()
+		defer mu.Unlock()
+		ids[item.ID]++
+		return ordering.Included
+	})
+	behind, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lost atomic.Int32
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if strings.HasSuffix(r.Request.URL.Path, "/SubmitSealed") && lost.Add(1) <= 2 {
+			return errors.New("the answer is lost")
+		}
+		return nil
+	}
+	web := httptest.NewServer(proxy)
+	defer web.Close()
+	result, err := newClient(t, web.URL).SealAndSubmit(t.Context(), client.Plain{Legs: []dag.Leg{leg(apitest.Open, "once")}}, client.WaitIncluded)
+	if err != nil || lost.Load() != 3 {
+		t.Fatalf("%+v, %v after %d answers", result, err, lost.Load())
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(ids) != 1 || ids[result.ID] == 0 {
+		t.Errorf("%d items, %v", len(ids), ids)
 	}
 }
 
