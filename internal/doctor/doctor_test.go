@@ -168,6 +168,18 @@ func TestExamineToken(t *testing.T) {
 	}
 }
 
+// TestExamineName: nor is one that does not go by the name that it is called by.
+func TestExamineName(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"reason":"HOST_FORBIDDEN","detail":"another name"}`))
+	}))
+	defer api.Close()
+	if f := find(t, Examine(t.Context(), Plan{API: api.URL}), "api"); f.Level != Warning || !strings.Contains(f.Next, "IP address") {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestExamineTLS: a certificate names no loopback address, so that a node with one is not asked there in clear text.
 func TestExamineTLS(t *testing.T) {
 	home := &node.Home{Dir: "home", TLS: &tls.Config{}, Config: node.DefaultConfig()}

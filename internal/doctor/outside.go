@@ -57,6 +57,9 @@ func (v *visit) outside() {
 	case errors.As(err, &refusal) && refusal.Reason == string(rollupapi.ReasonUnauthenticated):
 		v.warn("api", "export DUNLIN_TOKEN=...; the node's operator has it in the file that api.tokens names", "%s answers, and wants a token before it says how it is", url)
 		return
+	case errors.As(err, &refusal) && refusal.Reason == string(rollupapi.ReasonHostForbidden):
+		v.warn("api", "name it with --api by its IP address; or its operator lists the name in api.origins", "%s answers: %v", url, err)
+		return
 	case err != nil:
 		v.bad("api", "is a node running there? dunlin run --home DIR; or name another with --api URL", "%s: %v", url, err)
 		return
