@@ -40,7 +40,8 @@ every reveal is checked again from its opening and the public key alone, which i
 deals of the validators.
 
 Exits with 0 only if all validators agree on every commit and reveal, nothing that was acknowledged is
-lost, everything sealed is opened and nothing was ordered twice; otherwise with 3.`,
+lost or late, everything sealed is opened and nothing was ordered twice; otherwise with 3. Late is what had not
+been committed by every validator when the check ended, a minute after the load, or after up to five while one still caught up.`,
 		Example: `  dunlin devnet
   dunlin devnet --validators 7 --rate 500 --for 20s --json
   dunlin devnet --rate 20000 --namespace open --size 512 --for 30s --json`,

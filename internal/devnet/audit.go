@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,12 @@ import (
 
 // Times of the check at the end.
 const (
-	drainPatience = time.Minute            // for acknowledged transactions to be committed everywhere
+	drainPatience = time.Minute            // for acknowledged transactions to be committed everywhere,
+	drainMost     = 5 * time.Minute        // at most while a validator still catches up
 	drainEvery    = 500 * time.Millisecond // between two looks
 	readPatience  = 5 * time.Minute        // for one node's order
-	maxExpiryAsks = 1000                   // missing transactions that a node is asked about
+	maxAsks       = 1000                   // missing transactions that nodes are asked about
+	farBehind     = 50                     // commits that a validator lacks which is catching up
 )
 
 // reading is one node's order, read back from genesis.
@@ -114,6 +117,8 @@ func disagreement(readings []*reading) string {
 type finding struct {
 	commits, rounds          uint64
 	committed, lost, expired uint64
+	late                     uint64   // neither in every order nor lost, as far as anybody can tell
+	behind                   []string // validators that were catching up when the check ended
 	duplicates               uint64
 	agreement                bool
 	disagreement             string
@@ -121,7 +126,7 @@ type finding struct {
 }
 
 // audit reads the order back from every node that answers until all ids are found in all of them
-// or drainPatience is over, and compares. It returns the readings as well.
+// or it has waited long enough, and compares. It returns the readings as well.
 func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []crypto.Digest) (readings []*reading, f finding, err error) {
 	for i, c := range clients {
 		if _, err := askStatus(ctx, c); err != nil {
@@ -133,7 +138,7 @@ func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []cr
 	if len(readings) == 0 {
 		return nil, f, fmt.Errorf("check the order: no node answers")
 	}
-	missing, err := drain(ctx, readings, ids)
+	missing, err := drain(ctx, readings, ids, drainPatience)
 	if err != nil {
 		return nil, f, err
 	}
@@ -144,24 +149,31 @@ func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []cr
 		f.rounds = max(f.rounds, r.round)
 		f.duplicates = max(f.duplicates, r.duplicates())
 	}
-	f.expired = expired(ctx, readings[0].client, missing)
-	f.lost = uint64(len(missing)) - f.expired
+	if len(missing) > 0 {
+		f.judge(ctx, readings, missing)
+	}
 	f.committed = uint64(len(ids) - len(missing))
 	return readings, f, nil
 }
 
 // drain reads all nodes up to the commit that all have, again and again, and returns the ids that
-// are missing in the node that misses most.
-func drain(ctx context.Context, readings []*reading, ids []crypto.Digest) ([]crypto.Digest, error) {
-	deadline := time.Now().Add(drainPatience)
+// are missing in the node that misses most. It ends after patience, but waits on for a node that was behind at the
+// beginning and comes nearer.
+func drain(ctx context.Context, readings []*reading, ids []crypto.Digest, patience time.Duration) ([]crypto.Digest, error) {
+	began := time.Now()
+	moved := began
+	var goal, before dag.CommitIndex
 	for {
-		head, err := commonHead(ctx, readings)
+		lowest, newest, err := heads(ctx, readings)
 		if err != nil {
 			return nil, err
 		}
+		goal = cmp.Or(goal, newest)
+		nearer := lowest > before && before < goal && time.Since(began) < drainMost
+		before = lowest
 		var group errgroup.Group
 		for _, r := range readings {
-			group.Go(func() error { return r.readTo(ctx, head) })
+			group.Go(func() error { return r.readTo(ctx, uint64(lowest)) })
 		}
 		if err := group.Wait(); err != nil {
 			return nil, err
@@ -172,34 +184,71 @@ func drain(ctx context.Context, readings []*reading, ids []crypto.Digest) ([]cry
 				worst = missing
 			}
 		}
-		if len(worst) == 0 || time.Now().After(deadline) || ctx.Err() != nil {
+		if nearer {
+			moved = time.Now()
+		}
+		if len(worst) == 0 || !nearer && time.Since(moved) > patience || ctx.Err() != nil {
 			return worst, ctx.Err()
 		}
 		pause(ctx, drainEvery)
 	}
 }
 
-func commonHead(ctx context.Context, readings []*reading) (uint64, error) {
-	var head dag.CommitIndex
+// heads is the lowest and the newest of the nodes' newest commits.
+func heads(ctx context.Context, readings []*reading) (lowest, newest dag.CommitIndex, err error) {
 	for i, r := range readings {
 		status, err := askStatus(ctx, r.client)
 		if err != nil {
-			return 0, fmt.Errorf("ask %s for its newest commit: %w", r.name, err)
+			return 0, 0, fmt.Errorf("ask %s for its newest commit: %w", r.name, err)
 		}
-		if i == 0 || status.Commit < head {
-			head = status.Commit
+		if i == 0 || status.Commit < lowest {
+			lowest = status.Commit
 		}
+		newest = max(newest, status.Commit)
 	}
-	return uint64(head), nil
+	return lowest, newest, nil
 }
 
-// expired counts the ids that a node proves to be past their time.
-func expired(ctx context.Context, c *client.Client, ids []crypto.Digest) uint64 {
-	var n uint64
-	for _, id := range ids[:min(len(ids), maxExpiryAsks)] {
-		if r, err := c.Status(ctx, id); err == nil && r.State == client.Expired {
-			n++
+// judge says what became of acknowledged transactions that are not in every order: expired if a node proves it, late if
+// one has it in its order, or holds it while a validator is behind, whose blocks may wait for it to catch up; lost
+// otherwise.
+func (f *finding) judge(ctx context.Context, readings []*reading, missing []crypto.Digest) {
+	f.behind = catchingUp(ctx, readings)
+	for _, id := range missing[:min(len(missing), maxAsks)] {
+		var committed, held, expired bool
+		for _, r := range readings {
+			status, err := r.client.Status(ctx, id)
+			if err != nil {
+				continue
+			}
+			switch status.State {
+			case client.Expired:
+				expired = true
+			case client.Received, client.Included:
+				held = true
+			case client.Committed, client.Revealed, client.RevealFailed:
+				committed = true
+			}
+		}
+		switch {
+		case expired && !committed:
+			f.expired++
+		case committed, held && len(f.behind) > 0:
+			f.late++
 		}
 	}
-	return n
+	f.lost = uint64(len(missing)) - f.expired - f.late
+}
+
+// catchingUp names the validators that lack commits or take no part.
+func catchingUp(ctx context.Context, readings []*reading) []string {
+	var out []string
+	_, newest, err := heads(ctx, readings)
+	for _, r := range readings {
+		status, asked := askStatus(ctx, r.client)
+		if err != nil || asked != nil || status.Behind >= farBehind || status.Commit+farBehind <= newest || !status.Proposing {
+			out = append(out, r.name)
+		}
+	}
+	return out
 }

@@ -1,11 +1,13 @@
 package devnet
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +31,9 @@ type fakeNode struct {
 	mu      sync.Mutex
 	commits []fakeCommit
 	expired map[string]bool
+	held    map[string]bool // acknowledged, and not committed yet
+	behind  dag.CommitIndex
+	later   []fakeCommit // of which it has one more whenever it is asked how it is
 	refuse  string
 	grown   chan struct{} // closed and renewed at every commit
 }
@@ -40,7 +45,7 @@ type fakeCommit struct {
 }
 
 func newFakeNode() *fakeNode {
-	return &fakeNode{expired: make(map[string]bool), grown: make(chan struct{})}
+	return &fakeNode{expired: make(map[string]bool), held: make(map[string]bool), grown: make(chan struct{})}
 }
 
 // commit appends a commit whose digest follows from its index and ids.
@@ -62,7 +67,10 @@ func (f *fakeNode) serve(t *testing.T) *client.Client {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(client.NodeStatus{Commit: dag.CommitIndex(len(f.commits)), Proposing: true})
+		if n := len(f.commits); n < len(f.later) {
+			f.commits = append(f.commits, f.later[n])
+		}
+		_ = json.NewEncoder(w).Encode(client.NodeStatus{Commit: dag.CommitIndex(len(f.commits)), Proposing: true, Behind: f.behind})
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -83,8 +91,15 @@ func (f *fakeNode) Get(_ context.Context, r *dunlinv1.GetRequest) (*dunlinv1.Get
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	state := dunlinv1.State_STATE_UNKNOWN
-	if f.expired[string(r.GetId())] {
+	switch {
+	case f.expired[string(r.GetId())]:
 		state = dunlinv1.State_STATE_EXPIRED
+	case f.held[string(r.GetId())]:
+		state = dunlinv1.State_STATE_INCLUDED
+	case slices.ContainsFunc(f.commits, func(c fakeCommit) bool {
+		return slices.ContainsFunc(c.ids, func(id []byte) bool { return bytes.Equal(id, r.GetId()) })
+	}):
+		state = dunlinv1.State_STATE_COMMITTED
 	}
 	return &dunlinv1.GetResponse{State: state}, nil
 }
@@ -138,8 +153,10 @@ func (f *fakeNode) Stream(ctx context.Context, r *dunlinv1.StreamRequest, out *c
 		for i, id := range next.ids {
 			batch.Items = append(batch.Items, &dunlinv1.Item{Commit: next.index, Index: uint32(i), TxId: id})
 		}
-		if err := out.Send(&dunlinv1.StreamResponse{Cursor: strings.Repeat("+", at-1), Event: &dunlinv1.StreamResponse_Items{Items: batch}}); err != nil {
-			return err
+		if len(batch.GetItems()) > 0 {
+			if err := out.Send(&dunlinv1.StreamResponse{Cursor: strings.Repeat("+", at-1), Event: &dunlinv1.StreamResponse_Items{Items: batch}}); err != nil {
+				return err
+			}
 		}
 		header := &dunlinv1.CommitHeader{Index: next.index, Round: 10 * next.index, Digest: next.digest[:]}
 		if err := out.Send(&dunlinv1.StreamResponse{Cursor: strings.Repeat("+", at), Event: &dunlinv1.StreamResponse_Commit{Commit: header}}); err != nil {
@@ -233,8 +250,10 @@ func TestAuditOfMissing(t *testing.T) {
 	if len(missing) != 2 {
 		t.Fatalf("missing %v, want b and c", missing)
 	}
-	if n := expired(t.Context(), readings[0].client, missing); n != 1 {
-		t.Errorf("%d expired, want b alone", n)
+	var judged finding
+	judged.judge(t.Context(), readings[:1], missing)
+	if judged.expired != 1 || judged.lost != 1 || judged.late != 0 {
+		t.Errorf("%+v: want b expired and c lost", judged)
 	}
 	if len(readings[1].missing(missing)) != 0 {
 		t.Error("something is missing where nothing is")
@@ -243,6 +262,58 @@ func TestAuditOfMissing(t *testing.T) {
 	_, f, err := audit(t.Context(), []Node{{Name: "x"}, {Name: "away"}}, []*client.Client{readings[1].client, away}, nil)
 	if err != nil || len(f.unreachable) != 1 || f.unreachable[0] != "away" {
 		t.Errorf("unreachable %v, %v", f.unreachable, err)
+	}
+}
+
+// What some validator has committed, or still holds while one is behind, is late and not lost.
+func TestAuditOfLate(t *testing.T) {
+	for name, test := range map[string]struct {
+		committed, held bool
+		behind          dag.CommitIndex
+		late, lost      uint64
+	}{
+		"nobody has it":                     {false, false, 0, 0, 1},
+		"nobody has it and one is behind":   {false, false, 200, 0, 1},
+		"one has committed it":              {true, false, 0, 1, 0},
+		"one holds it, and nobody is away":  {false, true, 0, 0, 1},
+		"one holds it, and one catches up":  {false, true, 200, 1, 0},
+		"one has it, and another lacks few": {true, false, 5, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, y := newFakeNode(), newFakeNode()
+			d := id("a")
+			if test.committed {
+				x.commit(d[:])
+			}
+			x.held[string(d[:])], y.behind = test.held, test.behind
+			var got finding
+			got.judge(t.Context(), []*reading{{name: "x", client: x.serve(t)}, {name: "y", client: y.serve(t)}}, []crypto.Digest{d})
+			if got.late != test.late || got.lost != test.lost || (len(got.behind) > 0) != (test.behind >= farBehind) {
+				t.Errorf("%+v", got)
+			}
+			r := Result{Agreement: true, Commits: 1, Late: got.late, Lost: got.lost, Behind: got.behind}
+			want := "not yet committed by every validator"
+			if test.lost > 0 {
+				want = "are lost"
+			}
+			if err := r.Fault(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("fault %v, want %q", err, want)
+			}
+		})
+	}
+}
+
+// A node that comes nearer is waited for, however long one is waited for that does not.
+func TestDrainWaitsForWhoCatchesUp(t *testing.T) {
+	whole, slow := newFakeNode(), newFakeNode()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		whole.commit(bytesOf(name)...)
+	}
+	slow.later = whole.commits
+	readings := []*reading{{name: "x", client: whole.serve(t), cursor: "genesis"}, {name: "y", client: slow.serve(t), cursor: "genesis"}}
+	missing, err := drain(t.Context(), readings, []crypto.Digest{id("d")}, time.Nanosecond)
+	if err != nil || len(missing) > 0 {
+		t.Errorf("missing %v, %v", missing, err)
 	}
 }
 

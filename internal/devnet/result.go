@@ -3,6 +3,7 @@ package devnet
 import (
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,9 +21,11 @@ type Result struct {
 	Unanswered   uint64            `json:"unanswered"`   // of them, neither: the node went away, or did not put them into a block in time
 	Unsent       uint64            `json:"unsent"`       // due, but never offered: the network was too slow
 	Reasons      map[string]uint64 `json:"reasons,omitempty"`
-	Committed    uint64            `json:"committed"` // acknowledged ones that stand in every order
-	Expired      uint64            `json:"expired"`   // acknowledged ones that provably can't be committed any more
-	Lost         uint64            `json:"lost"`      // acknowledged ones that are neither
+	Committed    uint64            `json:"committed"`        // acknowledged ones that stand in every order
+	Expired      uint64            `json:"expired"`          // acknowledged ones that provably can't be committed any more
+	Late         uint64            `json:"late"`             // acknowledged ones that came into no order or not all before the check ended, and were not lost
+	Behind       []string          `json:"behind,omitempty"` // validators that were catching up then
+	Lost         uint64            `json:"lost"`             // acknowledged ones that are none of these
 	Duplicates   uint64            `json:"duplicates"`
 	Unchecked    uint64            `json:"unchecked"` // acknowledged beyond what the check holds in memory
 	Agreement    bool              `json:"agreement"` // all commit digests of all nodes are equal
@@ -67,6 +70,8 @@ func (r *Result) Fault() error {
 		return fmt.Errorf("validators disagree: %s", r.Disagreement)
 	case r.Lost > 0:
 		return fmt.Errorf("%d acknowledged transactions are lost", r.Lost)
+	case r.Late > 0:
+		return fmt.Errorf("%d acknowledged transactions were not yet committed by every validator when the check ended%s: they are not lost, the network was slower than it waited", r.Late, r.behind())
 	case r.RevealFault != "":
 		return fmt.Errorf("a reveal is wrong: %s", r.RevealFault)
 	case r.Unrevealed > 0:
@@ -83,9 +88,18 @@ func (r *Result) Fault() error {
 	return nil
 }
 
+// behind names who was catching up.
+func (r *Result) behind() string {
+	if len(r.Behind) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(r.Behind, ", ") + " still caught up)"
+}
+
 func (r *Result) fill(f finding, l *ledger, watches []*watch, load time.Duration) {
 	r.Commits, r.Rounds = f.commits, f.rounds
 	r.Committed, r.Lost, r.Expired, r.Duplicates = f.committed, f.lost, f.expired, f.duplicates
+	r.Late, r.Behind = f.late, f.behind
 	r.Agreement, r.Disagreement, r.Unreachable = f.agreement, f.disagreement, f.unreachable
 	l.mu.Lock()
 	r.Submitted, r.Acknowledged, r.Refused = l.submitted, l.acknowledged, l.refused
