@@ -20,7 +20,7 @@ const (
 	drainPatience = time.Minute            // for acknowledged transactions to be committed everywhere,
 	drainMost     = 5 * time.Minute        // at most while a validator still catches up
 	drainEvery    = 500 * time.Millisecond // between two looks
-	readPatience  = 5 * time.Minute        // for one node's order
+	readPatience  = 5 * time.Minute        // for the next piece of one node's order
 	maxAsks       = 1000                   // missing transactions that nodes are asked about
 	farBehind     = 50                     // commits that a validator lacks which is catching up
 )
@@ -44,13 +44,14 @@ func (r *reading) readTo(ctx context.Context, commit uint64) error {
 	if uint64(len(r.digests)) >= commit {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, readPatience)
-	defer cancel()
+	ctx, stirred, stop := untilSilent(ctx, readPatience)
+	defer stop()
 	err := r.client.FollowEvents(ctx, client.Selection{Cursor: r.cursor, Content: client.IDs, Unproven: true}, func(e client.Event) error {
 		r.cursor = e.Cursor
 		if err := r.take(e); err != nil {
 			return err
 		}
+		stirred()
 		if uint64(len(r.digests)) >= commit {
 			return errRead
 		}

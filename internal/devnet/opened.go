@@ -15,7 +15,7 @@ import (
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
-// revealPatience is how long commits that are read back may take to be revealed.
+// revealPatience is how long a node may reveal nothing more before what it has not revealed counts as such.
 const revealPatience = time.Minute
 
 // openedItem is what a node says became of a sealed item.
@@ -34,10 +34,10 @@ type revealReading struct {
 	fault  string // the first answer that does not hold
 }
 
-// readTo reads the order as it was revealed, up to a commit or until the patience is over.
+// readTo reads the order as it was revealed, up to a commit or until nothing more is revealed.
 func (r *revealReading) readTo(ctx context.Context, commit uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, revealPatience)
-	defer cancel()
+	ctx, stirred, stop := untilSilent(ctx, revealPatience)
+	defer stop()
 	err := r.client.FollowEvents(ctx, client.Selection{Cursor: "genesis", MinState: client.Revealed}, func(e client.Event) error {
 		for i := range e.Items {
 			if e.Items[i].Kind == dag.KindSealed {
@@ -46,13 +46,14 @@ func (r *revealReading) readTo(ctx context.Context, commit uint64) error {
 		}
 		if e.Commit != nil {
 			r.head = e.Commit.GetIndex()
+			stirred()
 		}
 		if r.head >= commit {
 			return errRead
 		}
 		return nil
 	})
-	if errors.Is(err, errRead) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, errRead) || errors.Is(context.Cause(ctx), errSilent) {
 		return nil
 	}
 	return fmt.Errorf("read back what %s has revealed: %w", r.name, err)
