@@ -34,6 +34,7 @@ type reading struct {
 	digests []crypto.Digest // of commit 1, 2, ...
 	round   uint64          // of the last commit
 	keys    []key           // of all items, in order
+	tell    *teller
 }
 
 // errRead ends a stream that has been read far enough.
@@ -52,6 +53,7 @@ func (r *reading) readTo(ctx context.Context, commit uint64) error {
 			return err
 		}
 		stirred()
+		r.tell.at(uint64(len(r.digests)), commit)
 		if uint64(len(r.digests)) >= commit {
 			return errRead
 		}
@@ -127,8 +129,8 @@ type finding struct {
 }
 
 // audit reads the order back from every node that answers until all ids are found in all of them
-// or it has waited long enough, and compares. It returns the readings as well.
-func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []crypto.Digest) (readings []*reading, f finding, err error) {
+// or it has waited long enough, and compares. It returns the readings as well. tell hears how far the first node is read.
+func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []crypto.Digest, tell *teller) (readings []*reading, f finding, err error) {
 	for i, c := range clients {
 		if _, err := askStatus(ctx, c); err != nil {
 			f.unreachable = append(f.unreachable, nodes[i].Name)
@@ -139,6 +141,7 @@ func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []cr
 	if len(readings) == 0 {
 		return nil, f, fmt.Errorf("check the order: no node answers")
 	}
+	readings[0].tell = tell
 	missing, err := drain(ctx, readings, ids, drainPatience)
 	if err != nil {
 		return nil, f, err

@@ -211,7 +211,7 @@ func TestAudit(t *testing.T) {
 				}
 				clients = append(clients, f.serve(t))
 			}
-			_, got, err := audit(t.Context(), nodes, clients, acknowledged)
+			_, got, err := audit(t.Context(), nodes, clients, acknowledged, nil)
 			if test.fault != "" {
 				if err == nil || !strings.Contains(err.Error(), test.fault) {
 					t.Fatalf("got %v, want %q", err, test.fault)
@@ -259,7 +259,7 @@ func TestAuditOfMissing(t *testing.T) {
 		t.Error("something is missing where nothing is")
 	}
 	away := connectTo(t, "http://127.0.0.1:1")
-	_, f, err := audit(t.Context(), []Node{{Name: "x"}, {Name: "away"}}, []*client.Client{readings[1].client, away}, nil)
+	_, f, err := audit(t.Context(), []Node{{Name: "x"}, {Name: "away"}}, []*client.Client{readings[1].client, away}, nil, nil)
 	if err != nil || len(f.unreachable) != 1 || f.unreachable[0] != "away" {
 		t.Errorf("unreachable %v, %v", f.unreachable, err)
 	}

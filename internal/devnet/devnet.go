@@ -187,7 +187,7 @@ func (d *devnet) runNodes(ctx, hard context.Context, result *Result) (err error)
 		return err
 	}
 	d.view.printf("reading the order back from every validator")
-	readings, finding, err := audit(hard, d.fleet.snapshot(), d.clients, d.ledger.ids)
+	readings, finding, err := audit(hard, d.fleet.snapshot(), d.clients, d.ledger.ids, d.teller("reading the order back"))
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type revealReading struct {
 	items  map[key]openedItem
 	head   uint64
 	fault  string // the first answer that does not hold
+	tell   *teller
 }
 
 // readTo reads the order as it was revealed, up to a commit or until nothing more is revealed.
@@ -47,6 +48,7 @@ func (r *revealReading) readTo(ctx context.Context, commit uint64) error {
 		if e.Commit != nil {
 			r.head = e.Commit.GetIndex()
 			stirred()
+			r.tell.at(r.head, commit)
 		}
 		if r.head >= commit {
 			return errRead
@@ -123,8 +125,8 @@ type revealFinding struct {
 }
 
 // auditReveals reads back what every reachable node has revealed, checks it with openings alone - without
-// the committee - and compares the nodes.
-func auditReveals(ctx context.Context, readings []*reading, committee *dag.Committee, ids []crypto.Digest) (revealFinding, error) {
+// the committee - and compares the nodes. tell hears how far the first node is checked.
+func auditReveals(ctx context.Context, readings []*reading, committee *dag.Committee, ids []crypto.Digest, tell *teller) (revealFinding, error) {
 	var f revealFinding
 	keys, err := provenKeys(ctx, readings[0].client, committee)
 	if err != nil {
@@ -135,7 +137,7 @@ func auditReveals(ctx context.Context, readings []*reading, committee *dag.Commi
 	for i, r := range readings {
 		o := &revealReading{name: r.name, client: r.client, items: make(map[key]openedItem)}
 		if opened[i] = o; i == 0 {
-			o.keys = keys
+			o.keys, o.tell = keys, tell
 		}
 		group.Go(func() error { return o.readTo(ctx, uint64(len(r.digests))) })
 	}
@@ -186,12 +188,17 @@ func revealFault(opened []*revealReading) string {
 	return ""
 }
 
+// teller says in the view how far something has come.
+func (d *devnet) teller(what string) *teller {
+	return &teller{what: what, printf: d.view.printf, said: time.Now()}
+}
+
 // checkReveals audits the reveals of a run with sealed load and fills them in.
 func (d *devnet) checkReveals(ctx context.Context, readings []*reading, r *Result) error {
 	if len(d.sealers) == 0 {
 		return nil
 	}
-	f, err := auditReveals(ctx, readings, d.committee, d.ledger.sealedIDs)
+	f, err := auditReveals(ctx, readings, d.committee, d.ledger.sealedIDs, d.teller("checking what was revealed"))
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func TestSealedLoad(t *testing.T) {
 		t.Fatalf("%d of %d sealed, %d refused: %v", l.ciphertexts, l.acknowledged, l.refused, l.reasons)
 	}
 	chain.RevealAll(t) // not sooner: answers would wait for it
-	f, err := auditReveals(t.Context(), readingsOf(t, c), chain.Committee, l.sealedIDs)
+	f, err := auditReveals(t.Context(), readingsOf(t, c), chain.Committee, l.sealedIDs, nil)
 	if err != nil || f.revealed != l.ciphertexts || f.failed+f.unrevealed != 0 || f.fault != "" {
 		t.Errorf("%+v, %v", f, err)
 	}
@@ -140,14 +140,14 @@ func TestAuditReveals(t *testing.T) {
 	url, _ := chain.Serve(t)
 	readings := readingsOf(t, connectTo(t, url), connectTo(t, url))
 	ids := []crypto.Digest{good.ID, bad.ID, id("never committed")}
-	f, err := auditReveals(t.Context(), readings, chain.Committee, ids)
+	f, err := auditReveals(t.Context(), readings, chain.Committee, ids, nil)
 	if err != nil || f.revealed != 1 || f.failed != 1 || f.unrevealed != 1 || f.fault != "" {
 		t.Errorf("%+v, %v", f, err)
 	}
 	other := apitest.New(t)
 	other.OpenSealingBy(t, 2)
 	otherURL, _ := other.Serve(t)
-	if _, err := auditReveals(t.Context(), readingsOf(t, connectTo(t, otherURL)), other.Committee, nil); err == nil {
+	if _, err := auditReveals(t.Context(), readingsOf(t, connectTo(t, otherURL)), other.Committee, nil, nil); err == nil {
 		t.Error("a key of too few dealers is taken")
 	}
 }

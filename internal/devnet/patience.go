@@ -19,3 +19,18 @@ func untilSilent(ctx context.Context, patience time.Duration) (watched context.C
 		cancel(nil)
 	}
 }
+
+// teller says every plainEvery how much of what takes long is done. One goroutine uses it; a nil one says nothing.
+type teller struct {
+	what   string
+	printf func(format string, args ...any)
+	said   time.Time
+}
+
+func (t *teller) at(done, of uint64) {
+	if t == nil || time.Since(t.said) < plainEvery {
+		return
+	}
+	t.said = time.Now()
+	t.printf("%s: %d of %d commits", t.what, done, of)
+}
