@@ -79,7 +79,8 @@ type Item struct {
 // id, the commit also follows the one before. That no commit was passed over for some namespaces shows at the next proof of
 // their chains, which nodes give near the tip with each commit, else with every 64th; one that gives none is left. From
 // commit:N and tip what lies before the first such proof is the node's word. Cursors stand where they say: of what was handed
-// out none leads past anything. What a sealed item held is the node's word until VerifyReveal has checked it.
+// out none leads past anything. What a sealed item has opened to is checked, as VerifyReveal does, if the client has
+// a committee; that one did not open, and which key served, is the node's word.
 //
 // At Certified a client with a committee also proves the headers, before it hands out what they hold for: each is covered by
 // a certificate that 2f+1 of these validators signed. So whoever made up commits would need their keys. It costs a request
@@ -283,6 +284,11 @@ func (f *follower) proven(ctx context.Context, e *endpoint, m *pb.StreamResponse
 	}
 	if f.covered != nil {
 		if ready, err := f.covered.take(ctx, e, m); err != nil || !ready {
+			return nil, err
+		}
+	}
+	if f.selection.Content == Items {
+		if err := f.client.opened(ctx, e, event.Items); err != nil {
 			return nil, err
 		}
 	}

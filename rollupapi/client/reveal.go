@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
@@ -82,4 +83,62 @@ func (k *EncryptionKey) verifyContent(item *Item, sealed *dag.Sealed) error {
 		return fmt.Errorf("%w: it opens to other content", ErrReveal)
 	}
 	return nil
+}
+
+// opened checks what a node shows of sealed items that have opened: that their content is what they held. With a key that
+// the committee has made; a client without one takes the node's word. So do all where an item has not opened.
+func (c *Client) opened(ctx context.Context, e *endpoint, items []Item) error {
+	if c.trust.committee == nil {
+		return nil
+	}
+	for i := range items {
+		item := &items[i]
+		if item.Kind != dag.KindSealed || item.Verdict != reveal.Opened && item.Verdict != reveal.ContentInvalid {
+			continue
+		}
+		k, err := c.openingKey(ctx, e, item)
+		if err == nil {
+			err = refuted(k.VerifyReveal(item))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openingKey is the proven key that an item is sealed with: from memory, from the node, or, where that cannot prove it any
+// more, from another. Errors about what does not hold wrap ErrProof.
+func (c *Client) openingKey(ctx context.Context, e *endpoint, item *Item) (*EncryptionKey, error) {
+	id, err := seal.KeyID(item.Ciphertext)
+	if err != nil {
+		return nil, refuted(err)
+	}
+	c.trust.mu.Lock()
+	known := c.trust.proven[id]
+	c.trust.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, coverPatience)
+	defer cancel()
+	k, err := c.trust.check(ctx, e, &EncryptionKey{ID: id})
+	for _, other := range c.endpoints {
+		if !errors.Is(err, ErrOrigin) {
+			break
+		}
+		if other == e {
+			continue
+		}
+		if found, asked := c.trust.check(ctx, other, &EncryptionKey{ID: id}); asked == nil {
+			k, err = found, nil
+		}
+	}
+	switch {
+	case errors.Is(err, ErrOrigin):
+		return nil, refuted(err)
+	case err != nil && final(err): // of this node, which shows what was opened with it
+		return nil, fmt.Errorf("%w: no key %d: %v", ErrProof, id, err)
+	}
+	return k, err
 }

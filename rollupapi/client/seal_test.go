@@ -23,6 +23,7 @@ import (
 	"github.com/dunlin-network/dunlin/ordering/reveal"
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
+	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
 )
 
 // opensAtOnce makes a chain that commits and reveals whatever is submitted before it answers.
@@ -221,6 +222,49 @@ func TestSealNotReady(t *testing.T) {
 	chain.OpenSealing(t)
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestForgedContent: a follower that knows the committee hands out nothing of what a node makes up for the content of a
+// sealed item, and gets the truth from the next node.
+func TestForgedContent(t *testing.T) {
+	for name, lie := range map[string]func(*pb.Item){
+		"other content": func(m *pb.Item) { m.Legs[0].Payload = []byte("forged") },
+		"one leg less":  func(m *pb.Item) { m.Legs = m.Legs[1:] },
+		"no content":    func(m *pb.Item) { m.Legs, m.Verdict = nil, pb.Verdict(reveal.ContentInvalid) },
+		"another opening": func(m *pb.Item) {
+			m.Opening = bytes.Clone(m.GetOpening())
+			m.Opening[0] ^= 1
+		},
+		"a key that is not there": func(m *pb.Item) {
+			m.Ciphertext = bytes.Clone(m.GetCiphertext())
+			m.Ciphertext[8] ^= 64
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain := apitest.New(t)
+			chain.OpenSealing(t)
+			good := chain.SealedItem(t, leg(apitest.Open, "one"), leg(apitest.Quiet, "two"))
+			chain.Commit(t, []dag.Item{chain.OpenItem(t, apitest.Open, "plain"), good})
+			chain.RevealAll(t)
+			lying := liar(t, chain, func(m *pb.StreamResponse, _ int) []*pb.StreamResponse {
+				for _, item := range m.GetItems().GetItems() {
+					if item.GetVerdict() != 0 {
+						lie(item)
+					}
+				}
+				return []*pb.StreamResponse{m}
+			})
+			honest, _ := chain.Serve(t)
+			s := client.Selection{Namespaces: []dag.Namespace{apitest.Open}, Cursor: "genesis", MinState: client.Revealed}
+			if got, err := collect(t, trusting(t, chain, lying), s, -1); !errors.Is(err, client.ErrProof) || len(got) > 0 {
+				t.Errorf("the liar alone: %d items, error %v", len(got), err)
+			}
+			got, err := collect(t, trusting(t, chain, lying, honest), s, 2)
+			if err != nil || len(got) != 2 || got[1] != good.ID {
+				t.Errorf("with an honest node: %v, error %v", got, err)
+			}
+		})
 	}
 }
 
