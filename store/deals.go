@@ -93,7 +93,7 @@ type dealKeeper struct {
 	badger    *badgerCopy
 	committee *dag.Committee
 	of        []ordering.StateRef // the states whose deals are these
-	deals     []ordering.Deal
+	deals     []ordering.Deal     // whose blocks are not set aside yet
 }
 
 // keep sets aside what goes when all commits before goal go. It is durable after the next sync.
@@ -125,7 +125,11 @@ func (k *dealKeeper) keep(newest *ordering.Commit, goal dag.CommitIndex) error {
 			w, pending = k.badger.batch(), 0
 		}
 	}
-	return w.flush()
+	if err := w.flush(); err != nil {
+		return err
+	}
+	k.deals = slices.DeleteFunc(k.deals, func(d ordering.Deal) bool { return d.Commit < goal }) // they hold on to the state
+	return nil
 }
 
 // look takes over the deals of the newest states, and removes what was kept of others.
