@@ -2,6 +2,7 @@ package rollupapi
 
 import (
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/rollupapi/gate"
 	"github.com/dunlin-network/dunlin/rollupapi/gen/sequencing"
 )
 
@@ -62,9 +64,8 @@ func (n batchName) walk() batchName { return batchName{ns: n.ns, limit: n.limit}
 // batches knows where batches end that were given out or walked through: in two generations, like the tracker. What is
 // not known is looked for from the beginning of the history, once for all callers. Safe for concurrent use.
 type batches struct {
-	searching chan struct{} // one token per search
-
 	mu         sync.Mutex
+	searching  []gate.Client // one for each search
 	young, old map[batchName]position
 	walks      map[batchName]search // by name without hash
 }
@@ -73,20 +74,29 @@ type batches struct {
 type search struct {
 	at    position
 	begun time.Time // at the beginning of the history
+	asked time.Time // for it, the last time
 }
 
 func newBatches() *batches {
-	return &batches{searching: make(chan struct{}, maxBatchSearches), young: map[batchName]position{}, old: map[batchName]position{}, walks: map[batchName]search{}}
+	return &batches{young: map[batchName]position{}, old: map[batchName]position{}, walks: map[batchName]search{}}
 }
 
-// begin takes a place among the searches.
-func (b *batches) begin() (release func(), ok bool) {
-	select {
-	case b.searching <- struct{}{}:
-		return func() { <-b.searching }, true
-	default:
+// begin takes a place among the searches for a client, which has one at a time unless it is local: nobody keeps the others
+// from finding theirs.
+func (b *batches) begin(client gate.Client) (release func(), ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	same := func(other gate.Client) bool { return other.Name == client.Name }
+	if len(b.searching) >= maxBatchSearches || !client.Local && slices.ContainsFunc(b.searching, same) {
 		return nil, false
 	}
+	b.searching = append(b.searching, client)
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		at := slices.IndexFunc(b.searching, same)
+		b.searching = slices.Delete(b.searching, at, at+1)
+	}, true
 }
 
 func (b *batches) find(name batchName) (position, bool) {
@@ -118,21 +128,22 @@ func (b *batches) walked(walk batchName, first position) position {
 		if len(b.walks) >= maxBatchWalks {
 			b.forgetOldest()
 		}
-		b.walks[walk] = s
 	}
+	s.asked = time.Now()
+	b.walks[walk] = s
 	if s.at.commit < first.commit {
 		return first
 	}
 	return s.at
 }
 
-// forgetOldest forgets the walk that began first: who still wants it begins anew.
+// forgetOldest forgets the walk that nobody has asked for the longest: who still wants it begins anew.
 func (b *batches) forgetOldest() {
 	var oldest batchName
-	var begun time.Time
+	var asked time.Time
 	for walk, s := range b.walks {
-		if begun.IsZero() || s.begun.Before(begun) {
-			oldest, begun = walk, s.begun
+		if asked.IsZero() || s.asked.Before(asked) {
+			oldest, asked = walk, s.asked
 		}
 	}
 	delete(b.walks, oldest)
@@ -142,7 +153,9 @@ func (b *batches) forgetOldest() {
 func (b *batches) walk(walk batchName, at position) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.walks[walk] = search{at: at, begun: b.walks[walk].begun}
+	s := b.walks[walk]
+	s.at = at
+	b.walks[walk] = s
 }
 
 // again lets a walk that has come to the end begin anew, unless it has lately: what it passed may be forgotten.
@@ -152,6 +165,6 @@ func (b *batches) again(walk batchName, first position) bool {
 	if time.Since(b.walks[walk].begun) < batchSearchPause {
 		return false
 	}
-	b.walks[walk] = search{at: first, begun: time.Now()}
+	b.walks[walk] = search{at: first, begun: time.Now(), asked: time.Now()}
 	return true
 }

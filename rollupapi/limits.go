@@ -82,7 +82,7 @@ const (
 	maxKnownBatches = 1 << 16
 	// maxBatchWalks is how many walks through namespaces are remembered, maxBatchSearches how many are under way.
 	maxBatchWalks    = 1024
-	maxBatchSearches = 2
+	maxBatchSearches = 4
 	// latencySamples is how many of the newest transactions the latency figures are taken from.
 	latencySamples = 2048
 	// maxConcurrentStreams is how many requests one HTTP/2 connection may have open.

@@ -121,7 +121,7 @@ func (q *sequencer) find(ctx context.Context, name batchName) (position, bool, e
 	if name.hash == (crypto.Digest{}) {
 		return after(0), true, nil
 	}
-	release, ok := q.batches.begin()
+	release, ok := q.batches.begin(clientOf(ctx))
 	if !ok {
 		return position{}, false, refuse(ReasonBusy, "other batches are being looked for: retry later")
 	}
