@@ -115,7 +115,7 @@ func (l *ledger) watermark(m *pb.StreamResponse) (bool, error) {
 		return false, nil
 	case len(l.scope) == 1:
 		err = l.chained(&c)
-	case !ref.Digest.IsZero():
+	case !ref.Digest.IsZero() || l.placed && ref.Index == 0:
 		err = l.same(&c, ref.Digest)
 	case l.placed:
 		return false, nil // nobody has shown what stands there

@@ -204,6 +204,19 @@ func TestGenesisIsTheBeginning(t *testing.T) {
 	}
 }
 
+// TestNothingYet: who reads from the beginning of an order without commits hears that it is connected.
+func TestNothingYet(t *testing.T) {
+	url, _ := apitest.New(t).Serve(t)
+	for scope, namespaces := range scopes {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		heard := errors.New("heard")
+		err := quietClient(t, url).FollowEvents(ctx, client.Selection{Namespaces: namespaces, Cursor: "genesis"}, func(client.Event) error { return heard })
+		if cancel(); !errors.Is(err, heard) {
+			t.Errorf("%s: %v", scope, err)
+		}
+	}
+}
+
 // TestPlacesOfAll: items of all namespaces stand at the places that they are shown at.
 func TestPlacesOfAll(t *testing.T) {
 	c, _ := longChain(t)
