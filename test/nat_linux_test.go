@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"runtime"
 	"sync"
 	"testing"
 
@@ -61,40 +60,22 @@ func newNAT(t *testing.T, n *ethernetSwitch, internet string, number int) string
 // openTUN makes a TUN device inside a namespace.
 func openTUN(t *testing.T, namespace, device string) *os.File {
 	t.Helper()
-	type opened struct {
-		fd  int
-		err error
+	var fd int
+	err := inNamespace(namespace, func() (err error) {
+		if fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
+			return err
+		}
+		request, err := unix.NewIfreq(device)
+		if err != nil {
+			return err
+		}
+		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+		return unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
+	})
+	if err != nil {
+		t.Skipf("SKIPPED: observers behind NATs that meet: no TUN devices here: %v", err)
 	}
-	result := make(chan opened)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread is thrown away
-		fd, err := func() (int, error) {
-			space, err := os.Open("/run/netns/" + namespace)
-			if err != nil {
-				return 0, err
-			}
-			defer space.Close()
-			if err := unix.Setns(int(space.Fd()), unix.CLONE_NEWNET); err != nil {
-				return 0, err
-			}
-			fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-			if err != nil {
-				return 0, err
-			}
-			request, err := unix.NewIfreq(device)
-			if err != nil {
-				return 0, err
-			}
-			request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-			return fd, unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
-		}()
-		result <- opened{fd, err}
-	}()
-	r := <-result
-	if r.err != nil {
-		t.Skipf("SKIPPED: observers behind NATs that meet: no TUN devices here: %v", r.err)
-	}
-	return os.NewFile(uintptr(r.fd), device)
+	return os.NewFile(uintptr(fd), device)
 }
 
 // pass moves packets until a device is closed.

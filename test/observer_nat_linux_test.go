@@ -4,12 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"runtime"
 	"sync"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/dunlin-network/dunlin/internal/devnet"
 	"github.com/dunlin-network/dunlin/internal/node"
@@ -130,37 +126,34 @@ func newGateway(t *testing.T, n *ethernetSwitch) *gateway {
 	return g
 }
 
-// inside listens and dials on a thread that has moved into the hub's namespace, and ends with it.
+// inside listens and dials in the hub's namespace until dial is closed.
 func (g *gateway) inside(t *testing.T, n *ethernetSwitch, listeners chan<- []net.Listener) {
-	runtime.LockOSThread() // never unlocked: the thread is thrown away
 	defer close(listeners)
-	space, err := os.Open("/run/netns/" + n.hub)
-	if err == nil {
-		defer space.Close()
-		err = unix.Setns(int(space.Fd()), unix.CLONE_NEWNET)
-	}
-	var all []net.Listener
-	for i := 0; err == nil && i < len(n.hosts); i++ {
-		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort(gatewayInside, fmt.Sprint(gatewayPort+i))); err == nil {
+	err := inNamespace(n.hub, func() error {
+		var all []net.Listener
+		for i := range n.hosts {
+			l, err := net.Listen("tcp", net.JoinHostPort(gatewayInside, fmt.Sprint(gatewayPort+i)))
+			if err != nil {
+				return err
+			}
 			all = append(all, l)
 		}
-	}
+		listeners <- all
+		for d := range g.dial {
+			address, err := net.ResolveTCPAddr("tcp", d.to)
+			var c net.Conn
+			if err == nil {
+				c, err = net.DialTCP("tcp", nil, address) // on this thread: one address, no race of several
+			}
+			if err != nil {
+				c = nil
+			}
+			d.result <- c
+		}
+		return nil
+	})
 	if err != nil {
 		t.Errorf("gateway: %v", err)
-		return
-	}
-	listeners <- all
-	for d := range g.dial {
-		address, err := net.ResolveTCPAddr("tcp", d.to)
-		var c net.Conn
-		if err == nil {
-			c, err = net.DialTCP("tcp", nil, address) // on this thread: one address, no race of several
-		}
-		if err != nil {
-			c = nil
-		}
-		d.result <- c
 	}
 }
 

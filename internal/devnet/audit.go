@@ -161,8 +161,8 @@ func audit(ctx context.Context, nodes []Node, clients []*client.Client, ids []cr
 }
 
 // drain reads all nodes up to the commit that all have, again and again, and returns the ids that
-// are missing in the node that misses most. It ends after patience, but waits on for a node that was behind at the
-// beginning and comes nearer.
+// are missing in the node that misses most. It ends when two disagree, or after patience, but waits on for a node that was
+// behind at the beginning and comes nearer.
 func drain(ctx context.Context, readings []*reading, ids []crypto.Digest, patience time.Duration) ([]crypto.Digest, error) {
 	began := time.Now()
 	moved := began
@@ -191,7 +191,7 @@ func drain(ctx context.Context, readings []*reading, ids []crypto.Digest, patien
 		if nearer {
 			moved = time.Now()
 		}
-		if len(worst) == 0 || !nearer && time.Since(moved) > patience || ctx.Err() != nil {
+		if len(worst) == 0 || disagreement(readings) != "" || !nearer && time.Since(moved) > patience || ctx.Err() != nil {
 			return worst, ctx.Err()
 		}
 		pause(ctx, drainEvery)
