@@ -86,12 +86,14 @@ func curlSubmit(t *testing.T, api []string) {
 // curlResume reads a stream whole, and then from every cursor in it, on any node.
 func curlResume(t *testing.T, api []string) {
 	const count = 25
+	var newest uint64
 	for i := range count {
-		curlJSON[transaction](t, "--data-binary", fmt.Sprintf("resume %d", i), api[i%len(api)]+"/v1/namespaces/open/transactions?wait=committed")
+		sent := curlJSON[transaction](t, "--data-binary", fmt.Sprintf("resume %d", i), api[i%len(api)]+"/v1/namespaces/open/transactions?wait=committed")
+		if sent.Commit == nil {
+			t.Fatalf("submitted: %+v", sent)
+		}
+		newest = max(newest, *sent.Commit)
 	}
-	newest := curlJSON[struct {
-		Index uint64 `json:"index"`
-	}](t, api[0]+"/v1/commits/latest").Index
 	const query = "/v1/stream?namespace=open&heartbeat_ms=100&cursor="
 	items := 0
 	whole := ordered(curlStream(t, func(e sse) bool {
