@@ -37,6 +37,7 @@ func TestDisaster(t *testing.T) {
 		f.dunlin("log", "verify", path, "--genesis", filepath.Join(dir, devnet.GenesisFile))
 		return path
 	}
+	f.until(0, "answers", func(status) bool { return true }) // else the export opens its store before it does
 	running := export(0)
 	for i := range f.running {
 		f.stop(i)

@@ -180,6 +180,13 @@ func chosen(t *testing.T, home, kind, pattern string) []string {
 	return found
 }
 
+// lastValue is what may come of harm to the last values of a database, of which the log has lost the first ones: whether a block
+// or a commit stands there depends on what the copier wrote together.
+var (
+	lastValue = []string{fromLog, refusedCopy}
+	atLast    = []string{"flip at the end", "cut off a byte", "zeros at the end"}
+)
+
 // TestMatrix harms, opens, and compares with the document.
 func TestMatrix(t *testing.T) {
 	if testing.Short() {
@@ -203,6 +210,9 @@ func TestMatrix(t *testing.T) {
 					rows[row] = make([]string, len(states))
 				}
 				rows[row][column] = outcomes[i]
+				if f.kind == "database values" && slices.Contains(atLast, h.name) && column > 0 && slices.Contains(lastValue, outcomes[i]) {
+					rows[row][column] = strings.Join(lastValue, " or ")
+				}
 			}
 		}
 	}
