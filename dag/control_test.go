@@ -3,6 +3,7 @@ package dag
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -125,12 +126,7 @@ func TestControls(t *testing.T) {
 // takes signatures, and none of these changes may cost what a registry of thousands costs to be made.
 func TestChangesOfManyNamespaces(t *testing.T) {
 	allocations := func(namespaces Namespace, control *Control) float64 {
-		g := testGenesis()
-		g.Namespaces = nil
-		for i := range namespaces {
-			g.Namespaces = append(g.Namespaces, NamespaceRule{ID: i + 1, Scheme: SchemeOpen, Owner: controlKey(t, 9).Public()})
-		}
-		r := g.Registry()
+		r := ownedRegistry(t, namespaces)
 		return testing.AllocsPerRun(10, func() {
 			if _, got := r.Apply(testNetwork, control, 50); got != Applied {
 				t.Fatal(got)
@@ -144,6 +140,32 @@ func TestChangesOfManyNamespaces(t *testing.T) {
 		if few, many := allocations(4, control), allocations(MaxNamespaces, control); many > few {
 			t.Errorf("%s: %v allocations among 4 namespaces, %v among %d", control.Kind, few, many, MaxNamespaces)
 		}
+	}
+}
+
+// ownedRegistry has so many namespaces of one owner, whose key is that of seed 9.
+func ownedRegistry(t testing.TB, namespaces Namespace) *Registry {
+	t.Helper()
+	g := testGenesis()
+	g.Namespaces = nil
+	for i := range namespaces {
+		g.Namespaces = append(g.Namespaces, NamespaceRule{ID: i + 1, Scheme: SchemeOpen, Owner: controlKey(t, 9).Public()})
+	}
+	return g.Registry()
+}
+
+// BenchmarkUpdate changes one of as many namespaces as there may be, its one signature verified with it.
+func BenchmarkUpdate(b *testing.B) {
+	for _, namespaces := range []Namespace{4, MaxNamespaces} {
+		r := ownedRegistry(b, namespaces)
+		control := signedControl(b, Control{Kind: ControlUpdate, Rule: NamespaceRule{ID: 1, Scheme: SchemeOpen, Version: 1}}, 9)
+		b.Run(fmt.Sprint(namespaces), func(b *testing.B) {
+			for b.Loop() {
+				if _, got := r.Apply(testNetwork, control, 50); got != Applied {
+					b.Fatal(got)
+				}
+			}
+		})
 	}
 }
 

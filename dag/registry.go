@@ -153,7 +153,7 @@ func (r *Registry) nameTaken(rule *NamespaceRule) bool {
 
 // Apply is the registry after a control of commit i, and what the control came to. Anything but Applied gives r
 // itself. It verifies the control's signatures, of which there are at most MaxControlSignatures. With MaxNamespaces
-// an update takes some 0.1 ms beside that, and a registration some milliseconds.
+// an update takes some 0.25 ms beside that (BenchmarkUpdate), and a registration some milliseconds.
 func (r *Registry) Apply(network crypto.Digest, c *Control, i CommitIndex) (*Registry, ControlResult) {
 	if result := r.Examine(c, i); result != Applied {
 		return r, result
