@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// progressEvery is how often the progress of a long command is printed.
+const progressEvery = 2 * time.Second
+
 // historyFile is an exported history that is read for long: it says every now and then how much of it has been read.
 type historyFile struct {
 	file       *os.File

@@ -182,9 +182,6 @@ func (f *simFlags) failed(c *cobra.Command, o sim.Outcome) error {
 	}
 }
 
-// progressEvery is how often the progress of a long command is printed.
-const progressEvery = 2 * time.Second
-
 // progressLine prints the progress of a sweep, in place on a terminal's last line.
 type progressLine struct {
 	out   io.Writer

@@ -103,19 +103,26 @@ func (c *Client) keysFor(ctx context.Context, e *endpoint, made *certificate.Cer
 	if k, known := c.trust.signingKey(made); known {
 		return []CertificateKey{k}, nil
 	}
-	keys, err := c.certificateKeys(ctx, e)
+	var keys []CertificateKey
+	err := c.proving(e, func(e *endpoint) (err error) {
+		keys, err = c.certificateKeys(ctx, e)
+		return err
+	})
+	return keys, err
+}
+
+// proving asks a node for what proves a key, and where that cannot prove it any more, the others.
+func (c *Client) proving(first *endpoint, ask func(*endpoint) error) error {
+	err := ask(first)
 	for _, other := range c.endpoints {
 		if !errors.Is(err, ErrOrigin) {
 			break
 		}
-		if other == e {
-			continue
-		}
-		if found, asked := c.certificateKeys(ctx, other); asked == nil {
-			keys, err = found, nil
+		if other != first && ask(other) == nil {
+			return nil
 		}
 	}
-	return keys, err
+	return err
 }
 
 // certificateKeys asks a node for the keys. With a committee those that are not known are proven, and remembered.

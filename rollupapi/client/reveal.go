@@ -122,18 +122,11 @@ func (c *Client) openingKey(ctx context.Context, e *endpoint, item *Item) (*Encr
 	}
 	ctx, cancel := context.WithTimeout(ctx, coverPatience)
 	defer cancel()
-	k, err := c.trust.check(ctx, e, &EncryptionKey{ID: id})
-	for _, other := range c.endpoints {
-		if !errors.Is(err, ErrOrigin) {
-			break
-		}
-		if other == e {
-			continue
-		}
-		if found, asked := c.trust.check(ctx, other, &EncryptionKey{ID: id}); asked == nil {
-			k, err = found, nil
-		}
-	}
+	var k *EncryptionKey
+	err = c.proving(e, func(e *endpoint) (err error) {
+		k, err = c.trust.check(ctx, e, &EncryptionKey{ID: id})
+		return err
+	})
 	switch {
 	case errors.Is(err, ErrOrigin):
 		return nil, refuted(err)
