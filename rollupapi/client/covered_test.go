@@ -137,3 +137,20 @@ func TestKeyIsRemembered(t *testing.T) {
 		t.Errorf("one with another node: %v", err)
 	}
 }
+
+// TestKeyFromAnotherNode: a node that cannot prove the key is followed all the same where another one proves it, although
+// that one streams nothing.
+func TestKeyFromAnotherNode(t *testing.T) {
+	c, _ := certifiedItems(t, "true ")
+	keeps, _ := certifiedItems(t, "true ")
+	c.Prune(4)
+	url, _ := c.Serve(t)
+	silent := keeps.ServeLyingStream(t, func(*pb.StreamResponse) []*pb.StreamResponse { return nil })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	got := errors.New("an item came")
+	err := trusting(t, c, url, silent).Follow(ctx, apitest.Open, "commit:5", func(client.Item) error { return got })
+	if !errors.Is(err, got) {
+		t.Errorf("ended with %v", err)
+	}
+}
