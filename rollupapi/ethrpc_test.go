@@ -201,6 +201,20 @@ func TestRPCBatchCounts(t *testing.T) {
 	}
 }
 
+// serveWith serves a new chain that passes a namespace's reads on to an execution client.
+func serveWith(t *testing.T, namespace, execute string) (url string) {
+	t.Helper()
+	clients, err := execution.New(map[string]string{namespace: execute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(clients.Close)
+	config := apitest.New(t).Config()
+	config.Execution = clients
+	url, _ = apitest.Start(t, rollupapi.New(config))
+	return url
+}
+
 // TestRPCBatchHolds: a small batch does not make the node hold as many large answers of an execution client.
 func TestRPCBatchHolds(t *testing.T) {
 	asked := 0
@@ -209,14 +223,7 @@ func TestRPCBatchHolds(t *testing.T) {
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"result":%q}`, strings.Repeat("x", 3<<20))
 	}))
 	defer client.Close()
-	clients, err := execution.New(map[string]string{"1001": client.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer clients.Close()
-	config := apitest.New(t).Config()
-	config.Execution = clients
-	url, _ := apitest.Start(t, rollupapi.New(config))
+	url := serveWith(t, "1001", client.URL)
 	const call = `{"jsonrpc":"2.0","id":1,"method":"eth_getLogs","params":[{}]}`
 	_, body := do(t, http.MethodPost, url+"/rpc/1001", "["+strings.Repeat(call+",", 9)+call+"]")
 	if asked != 3 || len(body) > 10<<20 || strings.Count(string(body), `"TOO_LARGE"`) != 7 {

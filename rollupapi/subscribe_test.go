@@ -14,7 +14,6 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/rollupapi"
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
-	"github.com/dunlin-network/dunlin/rollupapi/execution"
 )
 
 // socket is a WebSocket of JSON-RPC.
@@ -217,14 +216,7 @@ func TestExecutionClient(t *testing.T) {
 		_, _ = io.WriteString(w, `{"result":"0x2a"}`)
 	}))
 	defer client.Close()
-	clients, err := execution.New(map[string]string{"demo-a": client.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer clients.Close()
-	config := apitest.New(t).Config()
-	config.Execution = clients
-	url, _ := apitest.Start(t, rollupapi.New(config))
+	url := serveWith(t, "demo-a", client.URL)
 	call := func(ns dag.Namespace, method string) string {
 		t.Helper()
 		status, body := do(t, http.MethodPost, url+fmt.Sprintf("/rpc/%d", ns), fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":[]}`, method))
