@@ -24,15 +24,14 @@ import (
 // waits for a signal.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "run" {
-		home := os.Args[3]
-		lock := filepath.Join(home, node.DataDir, "LOCK")
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		fmt.Println("runs")
+		lock := filepath.Join(os.Args[3], node.DataDir, "LOCK") // last: who sees it may end this process
 		if err := os.WriteFile(lock, fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer stop()
-		fmt.Println("runs")
 		<-ctx.Done()
 		return
 	}
