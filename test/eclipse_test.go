@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dunlin-network/dunlin/internal/devnet"
+	"github.com/dunlin-network/dunlin/internal/freeport"
 	"github.com/dunlin-network/dunlin/internal/node"
 )
 
@@ -84,7 +85,7 @@ func newGate(t *testing.T, target string) *gate {
 	if len(parts) != 7 {
 		t.Fatalf("address %s", target)
 	}
-	listener, err := devnet.ListenFree(parts[2])
+	listener, err := freeport.Listen(parts[2])
 	if err != nil {
 		t.Fatal(err)
 	}

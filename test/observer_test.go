@@ -13,6 +13,7 @@ import (
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/internal/devnet"
+	"github.com/dunlin-network/dunlin/internal/freeport"
 	"github.com/dunlin-network/dunlin/internal/node"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
@@ -68,7 +69,7 @@ func (f *fleet) genesis() *dag.Genesis {
 // freeAddress is an address that nobody listens on now.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := devnet.ListenFree("127.0.0.1")
+	l, err := freeport.Listen("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/internal/freeport"
 	"github.com/dunlin-network/dunlin/internal/node"
 	"github.com/dunlin-network/dunlin/p2p"
 )
@@ -257,6 +258,14 @@ func (p *Plan) ports() ([]nodePorts, error) {
 		}
 	}
 	return out, nil
+}
+
+// listenOn listens on a port, 0 for a free one.
+func listenOn(host string, port int) (net.Listener, error) {
+	if port == 0 {
+		return freeport.Listen(host)
+	}
+	return net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 }
 
 // Load reads the network.json of a directory. fs.ErrNotExist: there is none.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dunlin-network/dunlin/crypto"
 	"github.com/dunlin-network/dunlin/dag"
+	"github.com/dunlin-network/dunlin/internal/freeport"
 	"github.com/dunlin-network/dunlin/p2p"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
@@ -271,11 +272,11 @@ func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
 	var out []string
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := freeport.Listen("127.0.0.1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
+		l.Close()
 		out = append(out, l.Addr().String())
 	}
 	return out

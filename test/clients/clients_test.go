@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/dunlin-network/dunlin/internal/devnet"
+	"github.com/dunlin-network/dunlin/internal/freeport"
 )
 
 // patience is far more than anything here takes once it is built.
@@ -157,7 +157,15 @@ func TestRollkit(t *testing.T) {
 	wanted(t)
 	binary := rollkit(t)
 	_, n := network(t)
-	ports := freePorts(t, 3)
+	ports := make([]string, 3)
+	for i := range ports {
+		l, err := freeport.Listen("127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		ports[i] = l.Addr().String()
+	}
 	rpc := "http://" + ports[0]
 	begin(t, exec.Command(binary, "start", "--home", t.TempDir(), "--proxy_app", "kvstore",
 		"--rollkit.sequencer_address", strings.TrimPrefix(n.Nodes[0].API, "http://"), "--rollkit.sequencer_rollup_id", "open",
@@ -227,19 +235,4 @@ func rollkit(t *testing.T) string {
 	cmd.Dir = module.Dir
 	run(t, cmd)
 	return binary
-}
-
-// freePorts is so many addresses that nothing listens on now.
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	out := make([]string, n)
-	for i := range out {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		out[i] = l.Addr().String()
-	}
-	return out
 }

@@ -34,12 +34,14 @@ var mayImport = map[string][]string{
 	"p2p":               {"crypto", "dag", "ordering"},
 	"store":             {"crypto", "dag", "ordering"},
 	"rollupapi":         {"crypto", "dag", "ordering"},
-	"internal/node":     {"crypto", "dag", "ordering", "p2p", "store", "rollupapi"},
+	"internal/freeport": {},
+	// node takes ports in its tests only.
+	"internal/node":     {"crypto", "dag", "ordering", "p2p", "store", "rollupapi", "internal/freeport"},
 	"internal/sim":      {"crypto", "dag", "ordering", "p2p", "store", "rollupapi"},
 	"internal/explorer": {"crypto", "dag", "ordering", "p2p", "store", "rollupapi"},
 	"internal/frontrun": {"crypto", "dag", "ordering"},
 	// devnet writes the homes that node defines.
-	"internal/devnet": {"crypto", "dag", "ordering", "p2p", "store", "rollupapi", "internal/node"},
+	"internal/devnet": {"crypto", "dag", "ordering", "p2p", "store", "rollupapi", "internal/node", "internal/freeport"},
 	"internal/doctor": {"crypto", "dag", "ordering", "p2p", "store", "rollupapi", "internal/node"},
 	"cmd/dunlin": {
 		"crypto", "dag", "ordering", "p2p", "store", "rollupapi",
@@ -47,7 +49,7 @@ var mayImport = map[string][]string{
 	},
 	"test": {
 		"crypto", "dag", "ordering", "p2p", "store", "rollupapi",
-		"internal/node", "internal/sim", "internal/explorer", "internal/devnet", "internal/doctor", "internal/frontrun",
+		"internal/node", "internal/sim", "internal/explorer", "internal/devnet", "internal/doctor", "internal/frontrun", "internal/freeport",
 	},
 }
 
