@@ -7,14 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dunlin-network/dunlin/dag"
-	"github.com/dunlin-network/dunlin/internal/node"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
@@ -226,9 +224,8 @@ func (d *devnet) firstCommit(ctx context.Context) error {
 		waiting := ""
 		for i, w := range d.watches {
 			n := &d.network.Nodes[i]
-			log := filepath.Join(n.Home, node.LogFile)
 			if ended := d.fleet.ended(i); ended != "" {
-				return &planError{fmt.Sprintf("%s did not start (%s)", n.Name, ended), "tail " + log}
+				return n.didNotStart(ended)
 			}
 			if f := w.figures(); f.status.Commit == 0 {
 				waiting = n.Name
