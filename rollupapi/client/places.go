@@ -21,6 +21,9 @@ func (l *ledger) place(text string, commit dag.CommitIndex, index uint32) (proof
 	if len(l.scope) == 1 {
 		want.Scope, want.Namespace = proof.One, l.scope[0]
 	}
+	if c.Network != want.Network {
+		return c, fmt.Errorf("%w: the node serves another network: cursors of %x, want %x", ErrProof, c.Network, want.Network)
+	}
 	if c != want {
 		return c, fmt.Errorf("%w: what came with commit %d has the cursor of another place, in commit %d", ErrProof, commit, c.Commit)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
 	"github.com/dunlin-network/dunlin/rollupapi/client"
 	pb "github.com/dunlin-network/dunlin/rollupapi/gen/dunlin/v1"
+	"github.com/dunlin-network/dunlin/rollupapi/proof"
 )
 
 // scopes are the readers that cursors differ for.
@@ -120,6 +122,29 @@ func TestForgedCursors(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestCursorOfAnotherNetwork: whoever follows a node that was replaced by one of another network is told just that.
+func TestCursorOfAnotherNetwork(t *testing.T) {
+	c, _ := longChain(t)
+	script := record(t, c, nil, 3)
+	for _, m := range script {
+		if m.GetCursor() == "" {
+			continue
+		}
+		cursor, err := proof.ParseCursor(m.GetCursor())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cursor.Network[0] ^= 1
+		m.Cursor = cursor.String()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := scripted(t, c, script).FollowEvents(ctx, client.Selection{Cursor: "genesis"}, func(client.Event) error { return nil })
+	if !errors.Is(err, client.ErrProof) || !strings.Contains(err.Error(), "another network") {
+		t.Errorf("error %v", err)
 	}
 }
 
