@@ -16,12 +16,17 @@ import (
 )
 
 // Badger's settings. The defaults cost four times the CPU and gigabytes of memory here.
+//
+// Memtables are small because Badger builds each table in memory that it then keeps for later ones while it is
+// busy, up to eight pieces. One piece holds a memtable's table, with what it grew through on the way: 4 + 8 + 16 MiB for
+// a memtable of 16 MiB. A validator that caught up was busy for long enough to have all eight, and had
+// 160 MB of them, twice that with what the garbage collector allows. With 4 MiB a piece is 4 to 12 MiB.
 const (
 	badgerValueThreshold = 1 << 10   // larger values go to the value log, which is written once
-	badgerMemTable       = 16 << 20  // bytes
-	badgerMemTables      = 2         // waiting to be written out
-	badgerLevelZero      = 2         // tables before they are compacted
-	badgerLevelZeroStall = 4         // tables before writers wait
+	badgerMemTable       = 4 << 20   // bytes; see below
+	badgerMemTables      = 4         // waiting to be written out
+	badgerLevelZero      = 8         // tables before they are compacted
+	badgerLevelZeroStall = 16        // tables before writers wait
 	badgerIndexCache     = 16 << 20  // bytes
 	badgerValueLogFile   = 256 << 20 // bytes
 	badgerCompactors     = 2

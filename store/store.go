@@ -29,7 +29,7 @@ const (
 	defaultQueue = 64 << 20
 	// defaultSyncEvery is how often what Badger took is synced.
 	defaultSyncEvery = 100 * time.Millisecond
-	// defaultMinFree is twice what Badger may take in one go (two memtables of 16 MiB and a value
+	// defaultMinFree is twice what Badger may take in one go (five memtables of 4 MiB and a value
 	// log of 256 MiB) with some segments of the log, in bytes.
 	defaultMinFree = 1 << 30
 )
