@@ -60,12 +60,8 @@ func (s *Store) dealInHistory(d *ordering.Deal) ([]byte, bool, error) {
 
 // giveDeals gives the blocks of the deals in a commit's states, from a place on and up to the first that is not here.
 func (s *Store) giveDeals(at dag.CommitIndex, place int, give func([]byte) error) error {
-	head, found, err := s.begun(at)
+	states, found, err := s.statesAt(at)
 	if err != nil || !found {
-		return err
-	}
-	states, err := s.States(head)
-	if err != nil {
 		return err
 	}
 	deals, err := ordering.DealsOf(s.options.Committee, states)
@@ -144,7 +140,11 @@ func (k *dealKeeper) look(newest *ordering.Commit) error {
 			return nil, err
 		}
 		if !found {
-			return k.badger.begunWith(i)
+			c, err := k.badger.begunWith(i)
+			if err == nil && len(c.States) == 0 {
+				err = k.badger.missingStates(i)
+			}
+			return c, err
 		}
 		return decodeStoredCommit(k.badger.dir, i, raw)
 	})

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -122,12 +123,8 @@ func (s *Store) begun(i dag.CommitIndex) (*ordering.Commit, bool, error) {
 }
 
 func (s *Store) giveStates(at dag.CommitIndex, give func([]byte) error) error {
-	head, found, err := s.begun(at)
+	states, found, err := s.statesAt(at)
 	if err != nil || !found {
-		return err
-	}
-	states, err := s.States(head)
-	if err != nil {
 		return err
 	}
 	for _, state := range states {
@@ -184,9 +181,25 @@ func (s *Store) WindowRecord(i dag.CommitIndex) (*ordering.Commit, bool, error) 
 	return c, true, nil
 }
 
+// statesAt gives the carried states of a commit, and whether all of them are here.
+func (s *Store) statesAt(at dag.CommitIndex) ([]ordering.State, bool, error) {
+	head, found, err := s.begun(at)
+	if err != nil || !found {
+		return nil, false, err
+	}
+	states, err := s.States(head)
+	if errors.Is(err, errPruned) {
+		return nil, false, nil
+	}
+	return states, err == nil, err
+}
+
+// errPruned says that what a commit carries went with what was pruned.
+var errPruned = errors.New("pruned")
+
 // States gives the carried states of a commit that begun the history, or is in it: of the newest commit, and
-// of those before it as long as nothing has been pruned that they carry. head may be nil. It reads
-// the disk.
+// of those before it as long as nothing has been pruned that they carry, which an error says that wraps errPruned. head
+// may be nil. It reads the disk.
 func (s *Store) States(head *ordering.Commit) ([]ordering.State, error) {
 	return ordering.ReadStates(head, func(i dag.CommitIndex) (*ordering.Commit, error) {
 		c, found, err := s.CommitRecord(i)
@@ -197,11 +210,34 @@ func (s *Store) States(head *ordering.Commit) ([]ordering.State, error) {
 			c, err = s.badger.begunWith(i)
 			return err
 		})
-		return c, err
+		if err != nil || len(c.States) > 0 {
+			return c, err
+		}
+		return nil, s.withoutStates(i)
 	})
 }
 
-// begunWith gives a commit with nothing but the states that came with a snapshot and were written with it.
+// withoutStates says why the states that commit i wrote are not here: they may have been pruned, unless the snapshot that
+// the history began from had them or the newest commit carries them.
+func (s *Store) withoutStates(i dag.CommitIndex) error {
+	newest, found, err := s.begun(s.Head().Index)
+	if err != nil {
+		return err
+	}
+	began := s.base != nil && i <= s.base.Index
+	carried := found && slices.ContainsFunc(newest.StateRefs(), func(r ordering.StateRef) bool { return r.Commit == i })
+	if began || carried || i >= s.Earliest() {
+		return s.badger.missingStates(i)
+	}
+	return errPruned
+}
+
+func (b *badgerCopy) missingStates(i dag.CommitIndex) error {
+	return corruptBadger(b.dir, fmt.Sprintf("the states that commit %d wrote are missing", i))
+}
+
+// begunWith gives a commit with nothing but the states that came with a snapshot and were written with it; none where
+// no snapshot had any.
 func (b *badgerCopy) begunWith(i dag.CommitIndex) (*ordering.Commit, error) {
 	c := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: i}}
 	prefix := numberKey(prefixState, uint64(i))
@@ -214,9 +250,6 @@ func (b *badgerCopy) begunWith(i dag.CommitIndex) (*ordering.Commit, error) {
 		c.States = append(c.States, ordering.State{Kind: ordering.StateKind(key[len(key)-1]), Encoded: raw})
 		return nil
 	})
-	if err == nil && len(c.States) == 0 {
-		err = corruptBadger(b.dir, fmt.Sprintf("the states that commit %d wrote are missing", i))
-	}
 	return c, err
 }
 
