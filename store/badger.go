@@ -47,17 +47,28 @@ type badgerCopy struct {
 // stuck hears of writes that Badger tries again for ever, and makes everybody wait for meanwhile. It is safe for
 // concurrent use.
 type stuck struct {
-	mu   sync.Mutex
-	err  error
-	tell func(error) // nil until somebody listens
+	begun chan struct{} // closed with the first report
+	mu    sync.Mutex
+	err   error
+	tell  func(error) // nil until somebody listens
 }
 
 func (s *stuck) report(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err == nil {
+		close(s.begun)
+	}
 	if s.err = err; s.tell != nil {
 		s.tell(err)
 	}
+}
+
+// why is what was reported last; nil for nothing.
+func (s *stuck) why() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 // listen calls tell for what is reported from now on, and for what was before.
@@ -73,7 +84,7 @@ func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make badger directory: %w", err)
 	}
-	retries := &stuck{}
+	retries := &stuck{begun: make(chan struct{})}
 	o := badger.DefaultOptions(dir).
 		WithValueThreshold(badgerValueThreshold).
 		WithMemTableSize(badgerMemTable).

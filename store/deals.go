@@ -80,9 +80,6 @@ func (s *Store) giveDeals(at dag.CommitIndex, place int, give func([]byte) error
 	return nil
 }
 
-// Deal takes the block that brought in a deal.
-func (t *Staging) Deal(d *ordering.Deal, b *dag.Verified) error { return t.set(dealKey(d), b.Bytes()) }
-
 // dealKeeper sets blocks with deals that count aside before they are pruned, and removes them when the deals no longer
 // count. The pruner uses it.
 type dealKeeper struct {

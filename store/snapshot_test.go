@@ -49,7 +49,7 @@ func stage(t *testing.T, cfg ordering.Config, from, to *Store) *Staging {
 			if err != nil {
 				return err
 			}
-			return staging.Commit(c)
+			return staging.Commit(t.Context(), c)
 		}))
 		if w.Left() == left {
 			t.Fatalf("%d commits of the window are not to be had", left)
@@ -71,13 +71,13 @@ func stage(t *testing.T, cfg ordering.Config, from, to *Store) *Staging {
 			if err != nil {
 				return err
 			}
-			return staging.Deal(deal, b)
+			return staging.Deal(t.Context(), deal, b)
 		}))
 		if deals.Left() == left {
 			t.Fatalf("%d deals are not to be had", left)
 		}
 	}
-	check(t, staging.Finish(found))
+	check(t, staging.Finish(t.Context(), found))
 	return staging
 }
 
@@ -274,7 +274,7 @@ func TestDiscardedSnapshot(t *testing.T) {
 	s, _ := w.create(o)
 	staging, err := s.Stage(w.chain.Commits[20])
 	check(t, err)
-	check(t, staging.Commit(w.chain.Commits[20]))
+	check(t, staging.Commit(t.Context(), w.chain.Commits[20]))
 	if err := staging.Install(); err == nil {
 		t.Error("half a snapshot is installed")
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,17 +22,27 @@ import (
 //	badger.joining   it is being written; Open removes it
 //	badger.joined    it is whole; Open puts it in badger's place
 //	badger.replaced  what was in that place before; Open removes it
-func (o *Options) joiningDir() string  { return o.badgerDir() + ".joining" }
+func (o *Options) joiningDir() string  { return o.badgerDir() + joiningSuffix }
 func (o *Options) joinedDir() string   { return o.badgerDir() + ".joined" }
 func (o *Options) replacedDir() string { return o.badgerDir() + ".replaced" }
 
-// Staging is a snapshot that is being written. One goroutine at a time uses it.
+// stagingBatch is about how many bytes of values go into the snapshot's database in one batch: so few that Badger makes one
+// transaction of them. Where it cannot make a new memtable it fails the transaction in hand, and ends the process
+// when it is given another one.
+const stagingBatch = 256 << 10
+
+const joiningSuffix = ".joining"
+
+// Staging is a snapshot that is being written. One goroutine at a time uses it. After an error of Commit, Deal or
+// Finish nothing may follow but Discard.
 type Staging struct {
 	options Options
 	head    *ordering.Commit
 	badger  *badgerCopy // nil once it is closed
+	retries *stuck      // badger's
 	writes  *batch
-	pending int // bytes in writes
+	pending int          // bytes in writes
+	behind  <-chan error // the end of a part that was not waited for, which uses the fields above; nil for none
 	whole   bool
 }
 
@@ -39,44 +50,99 @@ type Staging struct {
 // left is removed.
 func (s *Store) Stage(head *ordering.Commit) (*Staging, error) {
 	t := &Staging{options: s.options, head: head}
-	dir := t.options.joiningDir()
-	if err := os.RemoveAll(dir); err != nil {
+	if err := os.RemoveAll(t.options.joiningDir()); err != nil {
 		return nil, fmt.Errorf("stage snapshot: %w", err)
 	}
-	var err error
-	if t.badger, err = openBadger(dir, t.options.Logger); err != nil {
+	if err := t.open(); err != nil {
 		return nil, fmt.Errorf("stage snapshot: %w", err)
 	}
-	t.writes = t.badger.batch()
 	return t, nil
 }
 
-// Commit takes a commit of the window, in any order.
-func (t *Staging) Commit(c *ordering.Commit) error {
-	return t.set(windowKey(c.Index), c.EncodeRecord())
+func (t *Staging) open() (err error) {
+	if t.badger, err = openBadger(t.options.joiningDir(), t.options.Logger); err != nil {
+		return err
+	}
+	t.writes, t.retries = t.badger.batch(), t.badger.stuck
+	return nil
 }
 
-func (t *Staging) set(key, value []byte) error {
-	if err := t.writes.set(key, value); err != nil {
-		return fmt.Errorf("stage snapshot: %w", err)
+// Commit takes a commit of the window, in any order. It does not wait for a disk that takes nothing.
+func (t *Staging) Commit(ctx context.Context, c *ordering.Commit) error {
+	return t.stage(ctx, func() error { return t.set(windowKey(c.Index), c.EncodeRecord()) })
+}
+
+// Deal takes the block that brought in a deal. It does not wait for a disk that takes nothing.
+func (t *Staging) Deal(ctx context.Context, d *ordering.Deal, b *dag.Verified) error {
+	return t.stage(ctx, func() error { return t.set(dealKey(d), b.Bytes()) })
+}
+
+// Finish takes the carried states of the head and ends the writing: all of the snapshot is on disk then, and
+// Install may follow. It does not wait for a disk that takes nothing.
+func (t *Staging) Finish(ctx context.Context, states []ordering.State) error {
+	if err := t.stage(ctx, func() error { return t.finish(states) }); err != nil {
+		return err
 	}
-	if t.pending += len(value); t.pending >= copyBatch {
-		return t.flush()
+	t.whole = true
+	return nil
+}
+
+func (t *Staging) stage(ctx context.Context, part func() error) error {
+	if err := t.do(ctx, part); err != nil {
+		return fmt.Errorf("stage snapshot: %w", err)
 	}
 	return nil
 }
 
+// do runs a part of the writing. Where Badger only tries again and again, or ctx ends, it leaves the part behind and
+// returns why.
+func (t *Staging) do(ctx context.Context, part func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- part() }()
+	select {
+	case err := <-done:
+		return err
+	case <-t.retries.begun:
+		t.behind = done
+		return t.retries.why()
+	case <-ctx.Done():
+		t.behind = done
+		return ctx.Err()
+	}
+}
+
+func (t *Staging) set(key, value []byte) error {
+	if err := t.writes.set(key, value); err != nil {
+		return err
+	}
+	return t.wrote(len(value))
+}
+
+// wrote counts bytes in the batch, and begins a new one when they are enough.
+func (t *Staging) wrote(bytes int) error {
+	if t.pending += bytes; t.pending < stagingBatch {
+		return nil
+	}
+	return t.flush()
+}
+
 func (t *Staging) flush() error {
 	if err := t.writes.flush(); err != nil {
-		return fmt.Errorf("stage snapshot: %w", err)
+		return err
 	}
 	t.writes, t.pending = t.badger.batch(), 0
 	return nil
 }
 
-// Finish takes the carried states of the head and ends the writing: all of the snapshot is on disk then, and
-// Install may follow.
-func (t *Staging) Finish(states []ordering.State) error {
+// sync returns when all that was set is on disk.
+func (t *Staging) sync() error {
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return t.badger.sync()
+}
+
+func (t *Staging) finish(states []ordering.State) error {
 	for _, ref := range t.head.StateRefs() {
 		for _, s := range states {
 			if s.Kind == ref.Kind && ref.Commit > 0 {
@@ -94,13 +160,9 @@ func (t *Staging) Finish(states []ordering.State) error {
 		t.set([]byte{prefixBase}, snapshot.EncodeHead(t.head)),
 	)
 	if err == nil {
-		err = errors.Join(t.flush(), t.badger.sync())
+		err = t.sync()
 	}
-	if err := errors.Join(err, t.close()); err != nil {
-		return err
-	}
-	t.whole = true
-	return nil
+	return errors.Join(err, t.close())
 }
 
 func (t *Staging) close() error {
@@ -113,13 +175,28 @@ func (t *Staging) close() error {
 	return err
 }
 
-// Discard gives the snapshot up.
+// Discard gives the snapshot up. Where its database cannot be closed, as on a disk that takes nothing, it leaves that
+// behind with an error: nothing may be staged again before another process has opened the store, which removes it.
 func (t *Staging) Discard() error {
-	return errors.Join(t.close(), os.RemoveAll(t.options.joiningDir()))
+	closed := make(chan error, 1)
+	go func() {
+		if t.behind != nil {
+			<-t.behind
+		}
+		closed <- t.close()
+	}()
+	select {
+	case err := <-closed:
+		return errors.Join(err, os.RemoveAll(t.options.joiningDir()))
+	case <-t.retries.begun:
+	case <-t.options.after(closePatience):
+	}
+	return errors.New("discard snapshot: its database could not be closed")
 }
 
 // Install puts a finished snapshot in the place of the history that the store had, whose Close must have
-// returned. What this node has signed stays: the log as it is, and the own blocks that may still count.
+// returned. What this node has signed stays: the log as it is, and the own blocks that may still count. It does not wait
+// for a disk that takes nothing. After an error the next Open goes on with all of the snapshot or with nothing of it.
 func (t *Staging) Install() error {
 	if !t.whole {
 		return errors.New("install snapshot: it is not finished")
@@ -143,7 +220,7 @@ func (t *Staging) Install() error {
 
 // keepOwn copies the own blocks that may still count from the old database into the new one: the newest, which
 // says what was signed, and those with items that may still be valid.
-func (t *Staging) keepOwn() (err error) {
+func (t *Staging) keepOwn() error {
 	if _, err := os.Stat(t.options.badgerDir()); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -151,15 +228,21 @@ func (t *Staging) keepOwn() (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, old.close()) }()
-	if t.badger, err = openBadger(t.options.joiningDir(), t.options.Logger); err != nil {
-		return err
+	if err := t.open(); err != nil {
+		return errors.Join(err, old.close())
 	}
-	t.writes = t.badger.batch()
-	if err := t.copyOwn(old); err != nil {
-		return errors.Join(err, t.close())
-	}
-	return errors.Join(t.flush(), t.badger.sync(), t.close())
+	return t.takeOwn(old)
+}
+
+// takeOwn is keepOwn with both databases open, which it closes.
+func (t *Staging) takeOwn(old *badgerCopy) error {
+	return t.do(context.Background(), func() error {
+		err := t.copyOwn(old)
+		if err == nil {
+			err = t.sync()
+		}
+		return errors.Join(err, t.close(), old.close())
+	})
 }
 
 func (t *Staging) copyOwn(old *badgerCopy) error {
@@ -186,10 +269,7 @@ func (t *Staging) copyOwn(old *badgerCopy) error {
 		if err := setBlock(t.writes, t.options.Self, ref, raw); err != nil {
 			return err
 		}
-		if t.pending += len(raw); t.pending < copyBatch {
-			return nil
-		}
-		return t.flush()
+		return t.wrote(len(raw))
 	})
 }
 

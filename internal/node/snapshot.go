@@ -118,7 +118,9 @@ func (t *taker) attempt(ctx context.Context, beyond dag.CommitIndex) (_ *store.S
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, staging.Discard())
+			if left := staging.Discard(); left != nil {
+				err = errors.Join(err, fmt.Errorf("%w: %w", errOwnStore, left))
+			}
 		}
 	}()
 	window := snapshot.NewWindow(t.order.Committee.Network(), head)
@@ -137,7 +139,7 @@ func (t *taker) attempt(ctx context.Context, beyond dag.CommitIndex) (_ *store.S
 	if err := t.takeDeals(ctx, head, states, staging, from); err != nil {
 		return nil, err
 	}
-	if err := staging.Finish(states); err != nil {
+	if err := staging.Finish(ctx, states); err != nil {
 		return nil, fmt.Errorf("%w: %w", errOwnStore, err)
 	}
 	return staging, nil
@@ -275,7 +277,7 @@ func (t *taker) part(ctx context.Context, p ordering.Peer, q snapshot.Query, w *
 			return err
 		}
 		t.told.note(w.Left(), len(record))
-		own = staging.Commit(c)
+		own = staging.Commit(ctx, c)
 		return own
 	})
 	switch {

@@ -100,7 +100,7 @@ func (d *dealsTaker) part(ctx context.Context, p ordering.Peer) (without bool, e
 		}
 		size += len(record)
 		d.told.note(0, len(record))
-		if err := d.staging.Deal(deal, block); err != nil {
+		if err := d.staging.Deal(ctx, deal, block); err != nil {
 			return fmt.Errorf("%w: %w", errOwnStore, err)
 		}
 		return nil

@@ -56,9 +56,9 @@ func makeJoined(t *testing.T, root string) state {
 	staging, err := s.Stage(head)
 	check(t, err)
 	for _, c := range window {
-		check(t, staging.Commit(c))
+		check(t, staging.Commit(t.Context(), c))
 	}
-	check(t, staging.Finish(nil))
+	check(t, staging.Finish(t.Context(), nil))
 	check(t, s.Close())
 	check(t, staging.Install())
 	s, _, err = store.Open(storeOptions(home, w.committee))
