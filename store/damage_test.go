@@ -123,3 +123,14 @@ func dropLastRecord(o Options, path string) error {
 	clear(raw[at:])
 	return os.WriteFile(path, raw, 0o600)
 }
+
+// TestDamagedSnapshotIsNamed: where what is damaged is a snapshot that is being written, nothing has to be set aside.
+func TestDamagedSnapshotIsNamed(t *testing.T) {
+	o := Options{Dir: "/somewhere/data"}
+	for dir, want := range map[string]string{o.joiningDir(): "dunlin run --home /somewhere", o.badgerDir(): "mv /somewhere/data/badger"} {
+		var damage *CorruptError
+		if err := corruptBadger(dir, "it is damaged"); !errors.As(err, &damage) || !strings.HasPrefix(damage.Next, want) {
+			t.Errorf("%v: want next %q", err, want)
+		}
+	}
+}

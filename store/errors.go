@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 var (
@@ -53,6 +54,9 @@ func nextAfterLogDamage(logDir string) string {
 
 func nextAfterBadgerDamage(badgerDir string) string {
 	home := filepath.Dir(filepath.Dir(badgerDir))
+	if strings.HasSuffix(badgerDir, joiningSuffix) {
+		return fmt.Sprintf("dunlin run --home %s (takes the snapshot again; where that does not help, look at the disk under %s)", home, filepath.Dir(badgerDir))
+	}
 	aside, free := asideName(badgerDir)
 	if !free {
 		return fmt.Sprintf("rm -r %s && dunlin run --home %s (fetches the history again; many damaged ones are kept already)", badgerDir, home)

@@ -222,7 +222,7 @@ func summary(answers []reach, honest int) (newest dag.CommitIndex, whole bool) {
 }
 
 // takeSnapshot takes one with a head beyond a commit and gives a *beginAgain. Where nobody proves such a head for as long
-// as patience the error wraps errNoProof; see taker.
+// as patience the error wraps errNoProof; see taker. Where this node's own disk is at fault it says what to do.
 func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex, patience time.Duration) error {
 	t := &taker{
 		mesh: n.network, store: n.store, log: n.log, told: &n.taking, patience: patience,
@@ -236,6 +236,9 @@ func (n *node) takeSnapshot(ctx context.Context, beyond dag.CommitIndex, patienc
 	n.taking.end(err)
 	if ctx.Err() != nil {
 		return nil
+	}
+	if errors.Is(err, errOwnStore) {
+		return n.home.snapshotError(err)
 	}
 	if err != nil {
 		return err

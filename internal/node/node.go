@@ -45,7 +45,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 		if err := again.snapshot.Install(); err != nil {
-			return err
+			return home.snapshotError(err)
 		}
 		o.Begin = BeginAsConfigured
 	}

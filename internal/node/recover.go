@@ -66,6 +66,16 @@ func (n *node) restore(s *store.Store, found *store.Recovery) (*ordering.Engine,
 	}, r)
 }
 
+// snapshotError adds the next step to what this node's own disk says of a snapshot.
+func (h *Home) snapshotError(err error) error {
+	var told *HomeError
+	if err = storeError(err); errors.As(err, &told) {
+		return err
+	}
+	return &HomeError{err, fmt.Sprintf("look at the disk under %[1]s and at what the system says of it. If it is full, free space: a snapshot needs "+
+		"room beside the history that it replaces, and %[1]s/*.damaged-* may go. Then start the node again as before: it takes the snapshot again, or goes on from it if it is whole", h.DataDir())}
+}
+
 // storeError adds the next step to what Open says.
 func storeError(err error) error {
 	var corrupt *store.CorruptError
