@@ -32,6 +32,7 @@ type submitFlags struct {
 // submitWaits is what --wait takes.
 var submitWaits = map[string]client.Wait{
 	"none": client.WaitNone, "included": client.WaitIncluded, "committed": client.WaitCommitted, "revealed": client.WaitRevealed,
+	"certified": client.WaitCertified,
 }
 
 func newSubmit() *cobra.Command {
@@ -46,6 +47,9 @@ With --sealed it is encrypted here and now to the network's validators, and nobo
 place in the order is fixed. With --wait revealed the command waits until it has been opened. The key comes
 from the node; with --genesis it is used only if the validators of that genesis file have signed what it
 is made of. Without, a node that lies about the key can read along.
+
+With --wait certified it waits, after all that, for the certificate of the commit: one signature by 2f+1 validators,
+which is checked with the network's certificate key; the --genesis holds for that key, too.
 
 With --print nothing is sent: the request is printed, sealed, for curl -d @- or another program to send, at
 once or later (it expires with --valid-for). It is the body of POST /v1/submit/sealed (rest), of
@@ -64,10 +68,10 @@ Exits with 3 if the transaction is refused or has expired.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			wait, known := submitWaits[flags.wait]
 			if !known {
-				return usage(c, "--wait %q: want none, included, committed or revealed", flags.wait)
+				return usage(c, "--wait %q: want none, included, committed, revealed or certified", flags.wait)
 			}
-			if flags.genesis != "" && !flags.sealed {
-				return usage(c, "--genesis checks the key of --sealed: give both or neither")
+			if flags.genesis != "" && !flags.sealed && wait != client.WaitCertified {
+				return usage(c, "--genesis checks the keys of --sealed and of --wait certified: give one of them, or leave it out")
 			}
 			if err := checkPrint(c, &flags); err != nil {
 				return err
@@ -85,9 +89,9 @@ Exits with 3 if the transaction is refused or has expired.`,
 	f.StringVar(&flags.file, "file", "", "file that holds the payload")
 	f.StringVar(&flags.key, "key", "", "key file to sign with (ed25519 namespaces)")
 	f.Uint64Var(&flags.validFor, "valid-for", dag.ValidityWindow/2, "with --key or --sealed: commits after which the transaction expires")
-	f.StringVar(&flags.wait, "wait", "committed", "what to wait for: none, included, committed or revealed")
+	f.StringVar(&flags.wait, "wait", "committed", "what to wait for: none, included, committed, revealed or certified")
 	f.BoolVar(&flags.sealed, "sealed", false, "encrypt it, so that nobody reads it before its place in the order is fixed")
-	f.StringVar(&flags.genesis, "genesis", "", "with --sealed: genesis file of the network, to check the key that the node gives")
+	f.StringVar(&flags.genesis, "genesis", "", "with --sealed or --wait certified: genesis file of the network, to check the key that the node gives")
 	f.StringVar(&flags.print, "print", "", "with --sealed: print the request for rest, connect or rpc instead of sending it")
 	f.BoolVar(&flags.json, "json", false, "print one JSON object")
 	return c
@@ -147,11 +151,14 @@ func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []by
 		return err
 	}
 	s := client.Submission{Namespace: dag.Namespace(ns.GetId()), Payloads: [][]byte{payload}, Wait: wait}
+	if flags.sealed || wait == client.WaitCertified {
+		sayUnproven(c, node, flags)
+	}
+	var result client.Result
 	switch signed := ns.GetScheme() == string(dag.SchemeEd25519); {
 	case signed && flags.key == "":
 		return usage(c, "namespace %s takes signed transactions: name a key file with --key", flags.namespace)
 	case flags.sealed:
-		sayUnproven(c, node, flags)
 		plain, err := plainOf(network, flags, dag.Leg{Namespace: s.Namespace, Payload: payload})
 		if err != nil {
 			return err
@@ -159,34 +166,43 @@ func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []by
 		if flags.print != "" {
 			return printSealed(ctx, c, node, flags, plain)
 		}
-		result, err := submitSealed(ctx, node, flags, plain)
-		if err != nil {
+		if result, err = submitSealed(ctx, node, wait, plain); err != nil {
 			return err
 		}
-		return printSubmitted(c.OutOrStdout(), flags, ns, result)
 	case !signed && flags.key != "":
 		return usage(c, "namespace %s takes transactions without --key: its scheme is %s", flags.namespace, ns.GetScheme())
 	case signed:
 		if err := sign(&s, network, flags); err != nil {
 			return err
 		}
-	}
-	var result client.Result
-	if wait == client.WaitCommitted || wait == client.WaitRevealed {
-		result, err = node.SubmitAndWait(ctx, s)
-	} else {
-		var results []client.Result
-		if results, err = node.Submit(ctx, s); err == nil {
-			result = results[0]
-			if result.Err != nil {
-				err = result.Err
-			}
+		fallthrough
+	default:
+		if result, err = submitPlain(ctx, node, s); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		return explain(node, err)
+	if wait == client.WaitCertified {
+		if result, err = awaitCertificate(ctx, node, result); err != nil {
+			return err
+		}
 	}
 	return printSubmitted(c.OutOrStdout(), flags, ns, result)
+}
+
+// submitPlain sends what is not sealed and waits as far as s asks, for a certificate not yet.
+func submitPlain(ctx context.Context, node *client.Client, s client.Submission) (client.Result, error) {
+	if s.Wait != client.WaitNone && s.Wait != client.WaitIncluded {
+		result, err := node.SubmitAndWait(ctx, s)
+		return result, explain(node, err)
+	}
+	results, err := node.Submit(ctx, s)
+	if err != nil {
+		return client.Result{}, explain(node, err)
+	}
+	if refusal := results[0].Err; refusal != nil {
+		return client.Result{}, explain(node, refusal)
+	}
+	return results[0], nil
 }
 
 // sign puts sender, signature and the time until which it is valid into a submission.
@@ -220,7 +236,7 @@ func printSubmitted(out io.Writer, flags *submitFlags, ns *dunlinv1.NamespaceInf
 	if flags.json {
 		return printJSON(out, submitted{r.ID, ns.GetId(), r.State, r.Commit, r.Index})
 	}
-	if r.State == client.Committed || r.State == client.Revealed {
+	if r.State == client.Committed || r.State == client.Revealed || r.State == client.Certified {
 		_, err := fmt.Fprintf(out, "%s is %s: item %d of commit %d\n", r.ID, strings.ToLower(string(r.State)), r.Index, r.Commit)
 		return err
 	}

@@ -28,13 +28,13 @@ func plainOf(network *dunlinv1.GetNetworkResponse, flags *submitFlags, leg dag.L
 	return p, nil
 }
 
-// submitSealed seals p with the network's key and sends it, and waits as far as --wait says. Without a
+// submitSealed seals p with the network's key and sends it, and waits as far as --wait says, for a certificate not yet. Without a
 // key it gives up at once: the first one takes the network some seconds, or some minutes with a validator down.
-func submitSealed(ctx context.Context, node *client.Client, flags *submitFlags, p client.Plain) (client.Result, error) {
+func submitSealed(ctx context.Context, node *client.Client, wait client.Wait, p client.Plain) (client.Result, error) {
 	if _, err := node.EncryptionKey(ctx); err != nil {
 		return client.Result{}, explainKey(node, err)
 	}
-	result, err := node.SealAndSubmit(ctx, p, submitWaits[flags.wait])
+	result, err := node.SealAndSubmit(ctx, p, min(wait, client.WaitRevealed))
 	switch {
 	case errors.Is(err, dag.ErrItem):
 		return result, refused(err, "cut it into several transactions")
