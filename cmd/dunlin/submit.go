@@ -35,12 +35,7 @@ var submitWaits = map[string]client.Wait{
 	"certified": client.WaitCertified,
 }
 
-func newSubmit() *cobra.Command {
-	var flags submitFlags
-	c := &cobra.Command{
-		Use:   "submit [PAYLOAD]",
-		Short: "Submit a transaction and say what became of it",
-		Long: `Submit a transaction and say what became of it. The payload is PAYLOAD as text, or as bytes if it
+const submitLong = `Submit a transaction and say what became of it. The payload is PAYLOAD as text, or as bytes if it
 starts with 0x; or the content of --file; or, without either, what comes on standard input.
 
 With --sealed it is encrypted here and now to the network's validators, and nobody reads it before its
@@ -58,7 +53,14 @@ once or later (it expires with --valid-for). It is the body of POST /v1/submit/s
 Namespaces of scheme ethereum take signed Ethereum transactions (0x...). Those of scheme ed25519 need
 --key, a key file as "dunlin init" makes it.
 
-Exits with 3 if the transaction is refused or has expired.`,
+Exits with 3 if the transaction is refused or has expired.`
+
+func newSubmit() *cobra.Command {
+	var flags submitFlags
+	c := &cobra.Command{
+		Use:   "submit [PAYLOAD]",
+		Short: "Submit a transaction and say what became of it",
+		Long:  submitLong,
 		Example: `  dunlin submit --namespace open hello
   dunlin submit --namespace 1001 0x02f8...
   dunlin submit --namespace open --sealed --genesis genesis.json --wait revealed hello
