@@ -24,6 +24,7 @@ import (
 const (
 	badgerValueThreshold = 1 << 10   // larger values go to the value log, which is written once
 	badgerMemTable       = 4 << 20   // bytes; see below
+	largestMemTable      = 64 << 20  // bytes; no build had larger ones
 	badgerMemTables      = 4         // waiting to be written out
 	badgerLevelZero      = 8         // tables before they are compacted
 	badgerLevelZeroStall = 16        // tables before writers wait
@@ -84,10 +85,14 @@ func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make badger directory: %w", err)
 	}
+	memtable, err := memtableSize(dir)
+	if err != nil {
+		return nil, err
+	}
 	retries := &stuck{begun: make(chan struct{})}
 	o := badger.DefaultOptions(dir).
 		WithValueThreshold(badgerValueThreshold).
-		WithMemTableSize(badgerMemTable).
+		WithMemTableSize(memtable).
 		WithNumMemtables(badgerMemTables).
 		WithNumLevelZeroTables(badgerLevelZero).
 		WithNumLevelZeroTablesStall(badgerLevelZeroStall).
