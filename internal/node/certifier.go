@@ -24,13 +24,11 @@ type certifier struct {
 	tracker *certificate.Tracker
 	bell    *bell
 	woken   chan struct{}
+	keys    *keyring
 
 	mu         sync.Mutex // over what follows; held for no longer than a copy
-	fresh      []ordering.KeyReady
 	commits    []*ordering.Commit
 	signatures []ordering.SignaturesSeen
-	keys       []keygen.Key
-	origins    map[uint64][]keygen.Origin
 
 	blamed dag.AuthorSet // whose wrong signatures were logged
 }
@@ -38,7 +36,7 @@ type certifier struct {
 func newCertifier(n *node) *certifier {
 	return &certifier{
 		node: n, tracker: certificate.New(n.committee, n.self, n.store.Certified()), bell: newBell(),
-		woken: make(chan struct{}, 1), origins: make(map[uint64][]keygen.Origin),
+		woken: make(chan struct{}, 1), keys: newKeyring(),
 	}
 }
 
@@ -47,11 +45,9 @@ func (c *certifier) hand(ready *ordering.Ready) {
 	if len(ready.CertificateKeys)+len(ready.Commits)+len(ready.Signatures) == 0 {
 		return
 	}
+	c.keys.add(ready.CertificateKeys) // before the commits that they are for: step takes them in after those
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := range ready.CertificateKeys {
-		c.know(&ready.CertificateKeys[i])
-	}
 	for _, commit := range ready.Commits {
 		if commit.Checkpoint() == commit.Index { // the blocks need not stay for it
 			c.commits = append(c.commits, &ordering.Commit{CommitHeader: commit.CommitHeader, Digest: commit.Digest, Resume: commit.Resume})
@@ -64,16 +60,6 @@ func (c *certifier) hand(ready *ordering.Ready) {
 	case c.woken <- struct{}{}:
 	default:
 	}
-}
-
-// know makes a key known to the API, and keeps it for the tracker.
-func (c *certifier) know(k *ordering.KeyReady) {
-	c.fresh = append(c.fresh, *k)
-	if last := len(c.keys) - 1; last >= 0 {
-		c.keys[last].Until = k.Key.From - 1
-	}
-	c.keys = append(c.keys, k.Key)
-	c.origins[k.Key.ID] = k.Origins
 }
 
 // run works until ctx ends. An error is the store's, or a key that the log cannot have made.
@@ -93,9 +79,10 @@ func (c *certifier) run(ctx context.Context) error {
 // step takes in what is there and lets out what follows.
 func (c *certifier) step() error {
 	c.mu.Lock()
-	fresh, commits, signatures := c.fresh, c.commits, c.signatures
-	c.fresh, c.commits, c.signatures = nil, nil, nil
+	commits, signatures := c.commits, c.signatures
+	c.commits, c.signatures = nil, nil
 	c.mu.Unlock()
+	fresh := c.keys.take()
 	for i := range fresh {
 		if err := c.addKey(&fresh[i]); err != nil {
 			return err
@@ -169,18 +156,10 @@ func (n *node) CertificateStatus() keygen.Status { return n.loop.status.Load().C
 
 // CertificateKeys is the keys that are ready, oldest first; the last one serves.
 func (n *node) CertificateKeys() []keygen.Key {
-	n.certifier.mu.Lock()
-	defer n.certifier.mu.Unlock()
-	return append([]keygen.Key(nil), n.certifier.keys...)
+	return n.certifier.keys.all()
 }
 
 // CertificateOrigins is the deals in the log that a key is made of.
 func (n *node) CertificateOrigins(id uint64) ([]keygen.Origin, error) {
-	n.certifier.mu.Lock()
-	defer n.certifier.mu.Unlock()
-	origins, found := n.certifier.origins[id]
-	if !found {
-		return nil, fmt.Errorf("origins of certificate key %d: %w", id, keygen.ErrNoKey)
-	}
-	return origins, nil
+	return n.certifier.keys.originsOf(id)
 }

@@ -10,7 +10,7 @@ import (
 // TestCertifierWaiting: what waits for a certifier that does not come to it is bounded, the newest of it, and holds on to
 // no block.
 func TestCertifierWaiting(t *testing.T) {
-	c := &certifier{woken: make(chan struct{}, 1)}
+	c := &certifier{woken: make(chan struct{}, 1), keys: newKeyring()}
 	const more = 100
 	for i := range maxCertifierWork + more {
 		commit := &ordering.Commit{CommitHeader: ordering.CommitHeader{Index: dag.CommitIndex(i)}, Bodies: []*dag.Verified{nil}}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
-	"github.com/dunlin-network/dunlin/ordering/keygen"
 	"github.com/dunlin-network/dunlin/ordering/reveal"
 )
 
@@ -58,11 +57,7 @@ type revealer struct {
 	mu      sync.Mutex
 	tracker *reveal.Tracker
 	bell    *bell
-
-	known   sync.Mutex          // over what follows: every submission asks for the keys and must not wait for a step
-	fresh   []ordering.KeyReady // not with the tracker yet
-	keys    []keygen.Key
-	origins map[uint64][]keygen.Origin
+	keys    *keyring
 
 	ahead   map[dag.CommitIndex]*ordering.Commit // handed in before their turn
 	more    bool                                 // the last step left work that can be done at once
@@ -79,7 +74,7 @@ func newRevealer(n *node) *revealer {
 	return &revealer{
 		node: n, begun: make(chan struct{}), inbox: make(chan revealWork, revealQueue),
 		tracker: reveal.New(n.committee, n.self, n.store.Settled()),
-		origins: make(map[uint64][]keygen.Origin), bell: newBell(), ahead: make(map[dag.CommitIndex]*ordering.Commit),
+		keys:    newKeyring(), bell: newBell(), ahead: make(map[dag.CommitIndex]*ordering.Commit),
 		stored: n.store.Revealed(), kept: n.store.Settled(),
 	}
 }
@@ -89,9 +84,7 @@ func newRevealer(n *node) *revealer {
 // else does not fit is found in the store again.
 func (r *revealer) hand(ready *ordering.Ready) {
 	r.shareEarly(ready)
-	for i := range ready.Keys {
-		r.know(&ready.Keys[i])
-	}
+	r.keys.add(ready.Keys)
 	r.once.Do(func() { close(r.begun) })
 	w := revealWork{commits: ready.Commits, shares: ready.Shares}
 	for _, c := range w.commits {
@@ -200,10 +193,7 @@ func (r *revealer) take(w revealWork, room *int) error {
 
 // addKeys gives the tracker the keys that are new.
 func (r *revealer) addKeys() error {
-	r.known.Lock()
-	fresh := r.fresh
-	r.fresh = nil
-	r.known.Unlock()
+	fresh := r.keys.take()
 	for i := range fresh {
 		k := &fresh[i]
 		if err := r.tracker.AddKey(k.Key, k.Share); err != nil {
@@ -216,18 +206,6 @@ func (r *revealer) addKeys() error {
 		}
 	}
 	return nil
-}
-
-// know makes a key known to the API, and keeps it for the tracker.
-func (r *revealer) know(k *ordering.KeyReady) {
-	r.known.Lock()
-	defer r.known.Unlock()
-	r.fresh = append(r.fresh, *k)
-	if last := len(r.keys) - 1; last >= 0 {
-		r.keys[last].Until = k.Key.From - 1
-	}
-	r.keys = append(r.keys, k.Key)
-	r.origins[k.Key.ID] = k.Origins
 }
 
 // commits gives the tracker the commits whose turn it is, handed in or up to stored read from the store, as

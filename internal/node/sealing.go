@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering/keygen"
@@ -16,20 +14,12 @@ func (n *node) SealingStatus() keygen.Status { return n.loop.status.Load().Keyge
 
 // SealingKeys is the keys that are ready, oldest first; the last one serves.
 func (n *node) SealingKeys() []keygen.Key {
-	n.revealer.known.Lock()
-	defer n.revealer.known.Unlock()
-	return slices.Clone(n.revealer.keys)
+	return n.revealer.keys.all()
 }
 
 // SealingOrigins is the deals in the log that a key is made of.
 func (n *node) SealingOrigins(id uint64) ([]keygen.Origin, error) {
-	n.revealer.known.Lock()
-	defer n.revealer.known.Unlock()
-	origins, found := n.revealer.origins[id]
-	if !found {
-		return nil, fmt.Errorf("origins of sealing key %d: %w", id, keygen.ErrNoKey)
-	}
-	return origins, nil
+	return n.revealer.keys.originsOf(id)
 }
 
 // Reveal is what the sealed items of a commit came to; false for one without any, or not revealed.
