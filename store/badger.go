@@ -17,15 +17,18 @@ import (
 
 // Badger's settings. The defaults cost four times the CPU and gigabytes of memory here.
 //
-// Memtables are small because Badger builds each table in memory that it then keeps for later ones while it is
-// busy, up to eight pieces. One piece holds a memtable's table, with what it grew through on the way: 4 + 8 + 16 MiB for
-// a memtable of 16 MiB. A validator that caught up was busy for long enough to have all eight, and had
-// 160 MB of them, twice that with what the garbage collector allows. With 4 MiB a piece is 4 to 12 MiB.
+// Memtables and tables are small because Badger builds each table in memory that it then keeps for later ones while it
+// is busy, up to eight pieces. One piece is at first twice the size of the table that it was made for, and keeps what it grew
+// through: 4 + 8 + 16 MiB where the table of a memtable of 16 MiB was built in it. A validator that caught up was busy for long
+// enough to have all eight, and had 160 MB of them, twice that with what the garbage collector allows. With these
+// settings a piece is 2 to 6 MiB. Tables of the deepest level, and their pieces, double each time the keys grow
+// tenfold from 10 MB on.
 const (
 	badgerValueThreshold = 1 << 10   // larger values go to the value log, which is written once
 	badgerMemTable       = 4 << 20   // bytes; see below
 	largestMemTable      = 64 << 20  // bytes; no build had larger ones
 	badgerMemTables      = 4         // waiting to be written out
+	badgerTable          = 1 << 20   // bytes; of the first level behind that of the memtables, twice that in each deeper one
 	badgerLevelZero      = 8         // tables before they are compacted
 	badgerLevelZeroStall = 16        // tables before writers wait
 	badgerIndexCache     = 16 << 20  // bytes
@@ -94,6 +97,7 @@ func openBadger(dir string, logger *slog.Logger) (b *badgerCopy, err error) {
 		WithValueThreshold(badgerValueThreshold).
 		WithMemTableSize(memtable).
 		WithNumMemtables(badgerMemTables).
+		WithBaseTableSize(badgerTable).
 		WithNumLevelZeroTables(badgerLevelZero).
 		WithNumLevelZeroTablesStall(badgerLevelZeroStall).
 		WithIndexCacheSize(badgerIndexCache).

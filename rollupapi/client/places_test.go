@@ -28,9 +28,14 @@ func record(t testing.TB, c *apitest.Chain, namespaces []dag.Namespace, last uin
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out []*pb.StreamResponse
+	whole := make(chan []*pb.StreamResponse, 1)
 	url := c.ServeLyingStream(t, func(m *pb.StreamResponse) []*pb.StreamResponse {
 		out = append(out, proto.CloneOf(m))
 		if m.GetCommit().GetIndex() == last {
+			select {
+			case whole <- slices.Clip(out):
+			default:
+			}
 			cancel()
 		}
 		return []*pb.StreamResponse{m}
@@ -39,7 +44,7 @@ func record(t testing.TB, c *apitest.Chain, namespaces []dag.Namespace, last uin
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	return out
+	return <-whole
 }
 
 // scripted is a client of one node, which streams these messages whatever it is asked for.
