@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func record(t testing.TB, c *apitest.Chain, namespaces []dag.Namespace, last uin
 		out = append(out, proto.CloneOf(m))
 		if m.GetCommit().GetIndex() == last {
 			select {
-			case whole <- slices.Clip(out):
+			case whole <- slices.Clone(out):
 			default:
 			}
 			cancel()
@@ -50,13 +51,12 @@ func record(t testing.TB, c *apitest.Chain, namespaces []dag.Namespace, last uin
 // scripted is a client of one node, which streams these messages whatever it is asked for.
 func scripted(t testing.TB, c *apitest.Chain, script []*pb.StreamResponse) *client.Client {
 	t.Helper()
+	var given atomic.Bool // a client that comes back does so in another goroutine
 	return quietClient(t, c.ServeLyingStream(t, func(m *pb.StreamResponse) []*pb.StreamResponse {
-		if m.GetWatermark() == nil || script == nil {
+		if m.GetWatermark() == nil || !given.CompareAndSwap(false, true) {
 			return nil
 		}
-		out := script
-		script = nil
-		return out
+		return script
 	}))
 }
 
