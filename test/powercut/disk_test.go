@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // imageBytes is the size of a disk; its file has holes, so that it takes no more than is written.
@@ -23,7 +24,7 @@ type disk struct {
 // needDisks skips where file systems cannot be made and mounted, and says so.
 func needDisks(t *testing.T) {
 	t.Helper()
-	for _, program := range []string{"mkfs.ext4", "mount", "umount"} {
+	for _, program := range []string{"mkfs.ext4", "e2fsck", "mount", "umount", "losetup"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("SKIPPED, no power is cut: %v", err)
 		}
@@ -74,6 +75,33 @@ func (d *disk) mount() {
 func (d *disk) unmount() {
 	d.t.Helper()
 	command(d.t, "umount", d.point)
+}
+
+// repair checks and mends the file system, which must not be mounted, as it has to be after writes that failed: without, it
+// may turn read-only as soon as it meets what did not arrive.
+func (d *disk) repair() {
+	d.t.Helper()
+	d.untilFree()
+	out, err := exec.Command("e2fsck", "-f", "-y", d.image).CombinedOutput()
+	if err != nil && !strings.Contains(string(out), "FILE SYSTEM WAS MODIFIED") {
+		d.t.Fatalf("e2fsck: %v\n%s", err, out)
+	}
+}
+
+// untilFree waits until no loop device holds the image: the kernel lets go of it some time after it was unmounted.
+func (d *disk) untilFree() {
+	d.t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		out, err := exec.Command("losetup", "--associated", d.image).CombinedOutput()
+		switch {
+		case err != nil:
+			d.t.Fatalf("losetup: %v\n%s", err, out)
+		case len(out) == 0:
+			return
+		case time.Now().After(deadline):
+			d.t.Fatalf("a loop device still holds the image: %s", out)
+		}
+	}
 }
 
 // snapshot copies what has reached the disk by now.

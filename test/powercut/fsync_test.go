@@ -27,7 +27,7 @@ func TestFailingSync(t *testing.T) {
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+smallMemory, "tmpfs", memory).CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED, no disk fails: %s", out)
 	}
-	t.Cleanup(func() { command(t, "umount", memory) })
+	t.Cleanup(func() { command(t, "umount", "--lazy", memory) }) // a test that has failed may hold it still
 	d := newDisk(t, memory)
 	w, err := newWriter()
 	check(t, err)
@@ -46,6 +46,7 @@ func TestFailingSync(t *testing.T) {
 	}
 	d.unmount()
 	command(t, "mount", "-o", fmt.Sprintf("remount,size=%d", int64(imageBytes)), memory)
+	d.repair()
 	d.mount()
 	state, torn := examine(t, d.point, acks)
 	t.Logf("log %v, %d bytes torn", state, torn)
