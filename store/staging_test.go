@@ -143,6 +143,7 @@ func TestSnapshotIsNotWaitedFor(t *testing.T) {
 	close(given)
 	s, _ := w.create(o)
 	s.options.after = func(time.Duration) <-chan time.Time { return given }
+	running := goleak.IgnoreCurrent()
 	staging, err := s.Stage(w.chain.Commits[20])
 	check(t, err)
 	slow := make(chan struct{})
@@ -155,6 +156,7 @@ func TestSnapshotIsNotWaitedFor(t *testing.T) {
 		t.Error("discarded, although it is still being written")
 	}
 	close(slow)
+	eventuallyGone(t, running)
 }
 
 // eventuallyGone waits until no more goroutines run than when running was made.
