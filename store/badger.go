@@ -21,7 +21,7 @@ import (
 // is busy, up to eight pieces. One piece is at first twice the size of the table that it was made for, and keeps what it grew
 // through: 4 + 8 + 16 MiB where the table of a memtable of 16 MiB was built in it. A validator that caught up was busy for long
 // enough to have all eight, and had 160 MB of them, twice that with what the garbage collector allows. With these
-// settings a piece is 2 to 6 MiB. Tables of the deepest level, and their pieces, double each time the keys grow
+// settings a piece begins with 2 to 6 MiB. Tables of the deepest level, and their pieces, double each time the keys grow
 // tenfold from 10 MB on.
 const (
 	badgerValueThreshold = 1 << 10   // larger values go to the value log, which is written once

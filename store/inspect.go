@@ -180,8 +180,8 @@ func removeEmptyMemtables(dir string) error {
 	return nil
 }
 
-// memtableSize is what Badger's memtables have to be opened with, in bytes. It reads a write-ahead log that was left behind into
-// one memtable, and ends the process where that is too small: one that a build with larger memtables left behind, since
+// memtableSize is what Badger's memtables have to be opened with, in bytes. Badger reads a write-ahead log that was left behind
+// into one memtable, and ends the process where that is too small: one that a build with larger memtables left behind, since
 // every log has twice the size of its memtable. A stop in order leaves none behind.
 func memtableSize(dir string) (int64, error) {
 	f, err := listBadger(dir)

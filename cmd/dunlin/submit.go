@@ -153,14 +153,12 @@ func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []by
 		return err
 	}
 	s := client.Submission{Namespace: dag.Namespace(ns.GetId()), Payloads: [][]byte{payload}, Wait: wait}
-	if flags.sealed || wait == client.WaitCertified {
-		sayUnproven(c, node, flags)
-	}
 	var result client.Result
 	switch signed := ns.GetScheme() == string(dag.SchemeEd25519); {
 	case signed && flags.key == "":
 		return usage(c, "namespace %s takes signed transactions: name a key file with --key", flags.namespace)
 	case flags.sealed:
+		sayUnproven(c, node, flags)
 		plain, err := plainOf(network, flags, dag.Leg{Namespace: s.Namespace, Payload: payload})
 		if err != nil {
 			return err
@@ -184,6 +182,9 @@ func submit(c *cobra.Command, flags *submitFlags, wait client.Wait, payload []by
 		}
 	}
 	if wait == client.WaitCertified {
+		if !flags.sealed {
+			sayUnproven(c, node, flags)
+		}
 		if result, err = awaitCertificate(ctx, node, result); err != nil {
 			return err
 		}

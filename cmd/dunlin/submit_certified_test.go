@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/dunlin-network/dunlin/dag"
 	"github.com/dunlin-network/dunlin/ordering"
 	"github.com/dunlin-network/dunlin/rollupapi/apitest"
+	"github.com/dunlin-network/dunlin/rollupapi/client"
 )
 
 // TestSubmitCertified: the command waits for the certificate of the commit, sealed or not, and holds it against the key
@@ -42,6 +45,25 @@ func TestSubmitCertified(t *testing.T) {
 		if code != exitDone || !strings.Contains(out, " is certified: item 0 of commit ") || strings.Contains(text, "on the word of") != test.note {
 			t.Errorf("%v: %d, %s%s", test.flags, code, out, text)
 		}
+	}
+}
+
+// TestNoCertificate: who waits in vain is told that the transaction stays committed, and how to ask again.
+func TestNoCertificate(t *testing.T) {
+	chain := apitest.New(t)
+	chain.OpenCertificates(t)
+	url, _ := chain.Serve(t)
+	api, err := client.New(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer api.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*certifiedPause)
+	defer cancel()
+	result, err := awaitCertificate(ctx, api, client.Result{State: client.Committed, Commit: 1})
+	var told *hinted
+	if !errors.As(err, &told) || !strings.Contains(told.Hint(), url+"/v1/commits/1/certificate") || result.State != client.Committed {
+		t.Errorf("%+v, %v", result, err)
 	}
 }
 
