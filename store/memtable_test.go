@@ -38,3 +38,13 @@ func TestMemtablesOfAnEarlierBuild(t *testing.T) {
 		t.Errorf("memtables of %d bytes after a stop in order, %v; want %d", size, err, badgerMemTable)
 	}
 }
+
+// TestMemtableOfAHugeLog: a log that somebody has made huge does not decide what memory is taken for it.
+func TestMemtableOfAHugeLog(t *testing.T) {
+	dir := t.TempDir()
+	check(t, os.WriteFile(dir+"/00001.mem", nil, 0o600))
+	check(t, os.Truncate(dir+"/00001.mem", 1<<30))
+	if size, err := memtableSize(dir); err != nil || size != largestMemTable {
+		t.Errorf("memtables of %d bytes, %v; want %d", size, err, largestMemTable)
+	}
+}

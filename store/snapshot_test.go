@@ -32,6 +32,16 @@ func keep(t *testing.T, s *Store, chain *snapshottest.Chain, from dag.CommitInde
 	copied(t, s)
 }
 
+// stageNew makes a new store and stages a snapshot of one that has the whole chain for it.
+func (w *snapshotWorld) stageNew(t *testing.T) (Options, *Store, *Staging) {
+	t.Helper()
+	whole, _ := w.create(w.observer(t))
+	keep(t, whole, w.chain, 1)
+	o := w.observer(t)
+	s, _ := w.create(o)
+	return o, s, stage(t, w.chain.Config, whole, s)
+}
+
 // stage takes a snapshot of one store for another, as nodes do, as far as Finish.
 func stage(t *testing.T, cfg ordering.Config, from, to *Store) *Staging {
 	t.Helper()
@@ -184,11 +194,7 @@ func TestStoreFromSnapshot(t *testing.T) {
 // what it had before.
 func TestSnapshotIsWholeOrNotThere(t *testing.T) {
 	w := newSnapshotWorld(t, 100)
-	whole, _ := w.create(w.observer(t))
-	keep(t, whole, w.chain, 1)
-	o := w.observer(t)
-	s, _ := w.create(o)
-	staging := stage(t, w.chain.Config, whole, s)
+	o, s, staging := w.stageNew(t)
 	base := staging.head.Ref()
 	check(t, s.Close())
 	check(t, staging.keepOwn())

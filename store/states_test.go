@@ -98,11 +98,7 @@ func TestStatesOfOldCommits(t *testing.T) {
 // TestStatesOfSnapshotLost: the states that came with a snapshot stay for as long as its head may be asked for.
 func TestStatesOfSnapshotLost(t *testing.T) {
 	w := newSnapshotWorld(t, 100)
-	whole, _ := w.create(w.observer(t))
-	keep(t, whole, w.chain, 1)
-	o := w.observer(t)
-	s, _ := w.create(o)
-	staging := stage(t, w.chain.Config, whole, s)
+	o, s, staging := w.stageNew(t)
 	check(t, s.Close())
 	check(t, staging.Install())
 	s, found := w.open(o)
